@@ -1,0 +1,99 @@
+"""One tree of errors.
+
+    VillagemapError
+    ├── WrongUseError           exit 2, HTTP 400   the request itself can't be meant
+    │   ├── NotFoundError       exit 2, HTTP 404
+    │   └── AmbiguousError      exit 2, HTTP 409   candidates are listed
+    ├── ForbiddenError          exit 2, HTTP 403
+    ├── ConflictError           exit 2, HTTP 409   somebody else was first
+    ├── BadInputError           exit 3, HTTP 422   a file or value can't be taken
+    │   └── TooLargeError       exit 3, HTTP 413
+    └── WorkspaceError          exit 2, HTTP 503   the folder isn't (or isn't yet) ours
+
+Each has a stable ``code``. The sentence a person reads is ``errors.<code>`` of the message
+catalog, filled with ``params``; it says what, where and what to do.
+"""
+
+from typing import Any, ClassVar
+
+from villagemap.texts import text
+
+
+class VillagemapError(Exception):
+    """Root of all errors that are meant for a person.
+
+    Parameters
+    ----------
+    code
+        Key under ``errors`` in the message catalog, such as ``"unknown_town"``.
+    **params
+        Values for the sentence, and extension members of the problem+json answer.
+    """
+
+    exit_code: ClassVar[int] = 1
+    status: ClassVar[int] = 500
+
+    def __init__(self, code: str, **params: Any) -> None:  # noqa: ANN401 - values of any printable type
+        super().__init__(code)
+        self.code = code
+        self.params = params
+
+    def sentence(self, lang: str) -> str:
+        """What happened, where, and what to do about it, in ``lang``."""
+        return text(f"errors.{self.code}", lang, **self.params)
+
+    def __str__(self) -> str:
+        return self.sentence("en")
+
+
+class WrongUseError(VillagemapError):
+    """The request itself can't be meant: an unknown option, filter or format."""
+
+    exit_code = 2
+    status = 400
+
+
+class NotFoundError(WrongUseError):
+    """No such town, issue, place, file or page."""
+
+    status = 404
+
+
+class AmbiguousError(WrongUseError):
+    """A name fits several places; ``params["candidates"]`` lists them."""
+
+    status = 409
+
+
+class ForbiddenError(VillagemapError):
+    """The policy says no."""
+
+    exit_code = 2
+    status = 403
+
+
+class ConflictError(VillagemapError):
+    """Somebody else changed it first, or the key is taken."""
+
+    exit_code = 2
+    status = 409
+
+
+class BadInputError(VillagemapError):
+    """A file or a value can't be taken as it is; nothing was written."""
+
+    exit_code = 3
+    status = 422
+
+
+class TooLargeError(BadInputError):
+    """More bytes, rows or pixels than we read."""
+
+    status = 413
+
+
+class WorkspaceError(VillagemapError):
+    """The folder is no workspace, half-written, of a newer schema, or in use in a way that forbids this."""
+
+    exit_code = 2
+    status = 503

@@ -1,0 +1,141 @@
+"""Categories, sources, statuses and their labels: data in ``vocabulary.toml``, which a county edits.
+
+A workspace may hold its own ``vocabulary.toml``; what it says is laid over ours, entry by entry.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from villagemap.errors import WorkspaceError
+from villagemap.model import Privacy
+
+Labels = Mapping[str, str]
+"""Language to label."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Category:
+    """One kind of issue. ``due_days`` is None where ``due`` names a rule or the clock has no days."""
+
+    code: str
+    group: str
+    labels: Labels
+    unit: str
+    geometry: tuple[str, ...]
+    privacy: Privacy
+    due_days: int | None
+    due: str
+    evidence: tuple[str, ...]
+    may_defer: bool
+    lead: str
+    help: tuple[str, ...]
+    subdefects: Mapping[str, Labels]
+
+    @property
+    def bound_to_village(self) -> bool:
+        """Whether its place is the village itself, so that it needs no position."""
+        return "village" in self.geometry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """All words a county works with, in a fixed order."""
+
+    groups: Mapping[str, Labels]
+    categories: Mapping[str, Category]
+    words: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    """Plain word lists: units, sources, statuses, urgencies, levels, datums."""
+
+    def label(self, kind: str, code: str, lang: str) -> str:
+        """What people call ``code``; the code itself where the list doesn't know it (a unit's proper name)."""
+        if kind == "groups":
+            return self.groups[code][lang] if code in self.groups else code
+        if kind == "categories":
+            return self.categories[code].labels[lang] if code in self.categories else code
+        entry = self.words[kind].get(code)
+        return str(entry[lang]) if entry else code
+
+    def code_of(self, kind: str, word: str) -> str | None:
+        """The code for what a person wrote: the code itself or any of its labels, spaces and case aside."""
+        return self._codes(kind).get(_plain(word))
+
+    def _codes(self, kind: str) -> Mapping[str, str]:
+        return _codes(self, kind)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+@cache
+def _codes(vocabulary: Vocabulary, kind: str) -> Mapping[str, str]:
+    codes: dict[str, str] = {}
+    if kind == "categories":
+        labelled = {code: category.labels for code, category in vocabulary.categories.items()}
+    elif kind == "groups":
+        labelled = dict(vocabulary.groups)
+    else:
+        labelled = {code: {lang: str(entry[lang]) for lang in ("zh", "en")} for code, entry in vocabulary.words[kind].items()}
+    for code, labels in labelled.items():
+        for word in (code, *labels.values()):
+            codes.setdefault(_plain(word), code)
+    return codes
+
+
+def _plain(word: str) -> str:
+    return "".join(word.split()).casefold()
+
+
+@cache
+def load_vocabulary(own: Path | None = None) -> Vocabulary:
+    """Our vocabulary with the county's ``own`` file laid over it.
+
+    Raises
+    ------
+    WorkspaceError
+        If the county's file isn't TOML or misses a part of a category; it says which.
+    """
+    raw = tomllib.loads((Path(__file__).parent / "vocabulary.toml").read_text(encoding="utf-8"))
+    if own is not None and own.exists():
+        try:
+            _overlay(raw, tomllib.loads(own.read_text(encoding="utf-8")))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+            raise WorkspaceError("vocabulary_unreadable", path=str(own), fault=str(fault)) from fault
+    try:
+        categories = {code: _category(code, entry) for code, entry in raw["categories"].items()}
+    except (KeyError, ValueError) as fault:
+        raise WorkspaceError("vocabulary_incomplete", path=str(own), fault=str(fault)) from fault
+    words = {kind: raw[kind] for kind in ("units", "sources", "statuses", "urgencies", "levels", "datums")}
+    return Vocabulary(groups=raw["groups"], categories=categories, words=words)
+
+
+def _overlay(below: dict[str, Any], above: dict[str, Any]) -> None:
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(below.get(key), dict):
+            _overlay(below[key], value)
+        else:
+            below[key] = value
+
+
+def _category(code: str, entry: Mapping[str, Any]) -> Category:
+    return Category(
+        code=code,
+        group=entry["group"],
+        labels={"zh": entry["zh"], "en": entry["en"]},
+        unit=entry["unit"],
+        geometry=tuple(entry["geometry"]),
+        privacy=Privacy(entry["privacy"]),
+        due_days=entry.get("due_days"),
+        due=entry.get("due", ""),
+        evidence=tuple(entry.get("evidence", ())),
+        may_defer=entry.get("may_defer", True),
+        lead=entry["lead"],
+        help=tuple(entry.get("help", ())),
+        subdefects=entry.get("subdefects", {}),
+    )
