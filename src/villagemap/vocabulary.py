@@ -81,7 +81,9 @@ def _codes(vocabulary: Vocabulary, kind: str) -> Mapping[str, str]:
     elif kind == "groups":
         labelled = dict(vocabulary.groups)
     else:
-        labelled = {code: {lang: str(entry[lang]) for lang in ("zh", "en")} for code, entry in vocabulary.words[kind].items()}
+        labelled = {
+            code: {lang: str(entry[lang]) for lang in ("zh", "en")} for code, entry in vocabulary.words[kind].items()
+        }
     for code, labels in labelled.items():
         for word in (code, *labels.values()):
             codes.setdefault(_plain(word), code)

@@ -1,0 +1,89 @@
+"""Issues as numpy columns, loaded once and then brought up to date by the rows that changed."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from villagemap.model import Located, Privacy
+from villagemap.store.protocol import IssueColumns
+from villagemap.store.reading import head
+from villagemap.workflow import NO_DAY, STATUSES
+
+_BLOCK = 50_000
+_DAY = "coalesce(CAST(julianday({0}) - 2440587.5 AS INTEGER), {1})"
+_CODES = {
+    "status": [status.value for status in STATUSES],
+    "located": [located.value for located in Located],
+    "privacy": [privacy.value for privacy in Privacy],
+}
+_TYPES: dict[str, npt.DTypeLike] = {
+    "fid": np.int64, "lon": np.float64, "lat": np.float64, "status": np.int8, "town": np.int32, "village": np.int32,
+    "found": np.int32, "due": np.int32, "progress": np.int8, "located": np.int8, "privacy": np.int8, "shape": np.int8,
+}  # fmt: skip
+
+
+def _select() -> str:
+    """Everything but the category as a number, made in SQL: Python only passes it on."""
+
+    def coded(name: str) -> str:
+        cases = " ".join(f"WHEN '{value}' THEN {number}" for number, value in enumerate(_CODES[name]))
+        return f"CASE {name} {cases} END"
+
+    deadline = "CASE status WHEN 'deferred' THEN deferred_until ELSE due_on END"
+    begun = "status NOT IN ('reported', 'registered') OR quantity_done > 0"
+    return (
+        f"SELECT category, fid, lon, lat, {coded('status')},"
+        " coalesce(CAST(substr(town_id, 2) AS INTEGER), 0), coalesce(CAST(substr(village_id, 2) AS INTEGER), 0),"
+        f" {_DAY.format('found_on', NO_DAY)}, {_DAY.format(deadline, NO_DAY)}, {begun},"
+        f" {coded('located')}, {coded('privacy')}, coalesce(length(geom), 0) > 29 FROM issues"
+    )
+
+
+def columns(connection: sqlite3.Connection, county: str, since: IssueColumns | None) -> IssueColumns:
+    """All issues; with ``since`` only rows changed after its seq are read and laid over it."""
+    seq = head(connection, county).seq
+    if since is not None and since.seq == seq:
+        return since
+    condition = f" WHERE changed_seq > {since.seq} ORDER BY fid" if since else " ORDER BY fid"
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    cursor.execute(_select() + condition)
+    categories = {code: number for number, code in enumerate(since.categories if since else ())}
+    parts = [_arrays(block, categories) for block in _blocks(cursor)]
+    fresh = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+    if since is not None:
+        fresh = _laid_over(since, fresh)
+    elif not fresh:
+        fresh = _arrays([], categories)
+    return IssueColumns(seq=seq, categories=tuple(categories), **fresh)
+
+
+def _blocks(cursor: sqlite3.Cursor) -> Iterator[list[tuple[Any, ...]]]:
+    while block := cursor.fetchmany(_BLOCK):
+        yield block
+
+
+def _arrays(block: Sequence[tuple[Any, ...]], categories: dict[str, int]) -> dict[str, npt.NDArray[Any]]:
+    category, *others = zip(*block, strict=True) if block else [()] * (1 + len(_TYPES))
+    numbers = [categories.setdefault(code, len(categories)) for code in category]
+    arrays = {name: np.array(column, dtype) for (name, dtype), column in zip(_TYPES.items(), others, strict=True)}
+    return {"category": np.array(numbers, np.int16), **arrays}
+
+
+def _laid_over(since: IssueColumns, fresh: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """Old rows with changed ones replaced and new ones at the end (fids grow)."""
+    names = ("category", *_TYPES)
+    if not fresh:
+        return {name: getattr(since, name) for name in names}
+    place = np.searchsorted(since.fid, fresh["fid"])
+    old = place < len(since.fid)
+    old[old] = since.fid[place[old]] == fresh["fid"][old]
+    laid: dict[str, npt.NDArray[Any]] = {}
+    for name in names:
+        column = getattr(since, name).copy()
+        column[place[old]] = fresh[name][old]
+        laid[name] = np.concatenate([column, fresh[name][~old]])
+    return laid

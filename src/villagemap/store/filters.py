@@ -1,0 +1,58 @@
+"""An `IssueFilter` as SQL: names from a fixed list, values only as bound parameters."""
+
+from datetime import date
+from typing import Any
+
+from villagemap.model import Audience, IssueFilter, Privacy
+from villagemap.workflow import RUNNING
+
+Where = tuple[str, list[Any]]
+
+_IN = {
+    "towns": "i.town_id",
+    "villages": "i.village_id",
+    "categories": "i.category",
+    "statuses": "i.status",
+    "severities": "i.severity",
+    "located": "i.located",
+}
+_RUNNING = tuple(sorted(status.value for status in RUNNING))
+
+
+def where_sql(where: IssueFilter) -> Where:
+    """A condition on ``issues i`` and its parameters; "1" for no condition."""
+    parts: list[str] = []
+    values: list[Any] = []
+    for name, column in _IN.items():
+        wanted = getattr(where, name)
+        if wanted:
+            parts.append(f"{column} IN ({','.join('?' * len(wanted))})")
+            values += wanted
+    for condition, day in (("i.found_on >= ?", where.found_from), ("i.found_on <= ?", where.found_to)):
+        if day is not None:
+            parts.append(condition)
+            values.append(day.isoformat())
+    if where.overdue_on is not None:
+        parts.append(_overdue(where.overdue_on, values))
+    if where.bbox is not None:
+        parts.append(_in_bbox(where, values))
+    if where.audience is not Audience.OWNER:
+        parts.append("i.privacy <> ?")
+        values.append(Privacy.RESTRICTED.value)
+    return " AND ".join(parts) or "1", values
+
+
+def _overdue(day: date, values: list[Any]) -> str:
+    values += [*_RUNNING, day.isoformat()]
+    deadline = "CASE i.status WHEN 'deferred' THEN i.deferred_until ELSE i.due_on END"
+    return f"(i.status IN ({','.join('?' * len(_RUNNING))}) AND {deadline} < ?)"
+
+
+def _in_bbox(where: IssueFilter, values: list[Any]) -> str:
+    # The R-tree holds 32-bit floats, rounded outwards: it finds, the exact columns decide for points.
+    west, south, east, north = where.bbox or (0.0, 0.0, 0.0, 0.0)
+    values += [west, east, south, north, west, east, south, north]
+    return (
+        "i.fid IN (SELECT id FROM rtree_issues_geom WHERE maxx >= ? AND minx <= ? AND maxy >= ? AND miny <= ?)"
+        " AND (length(i.geom) > 29 OR (i.lon BETWEEN ? AND ? AND i.lat BETWEEN ? AND ?))"
+    )

@@ -1,0 +1,287 @@
+"""The embedded store: one GeoPackage file (SQLite, WAL, R-tree) that QGIS and GDAL open as it is.
+
+Readers have a connection for each thread; one writer connection serves all threads in turn. Commits are FULL-synced,
+so that what was acknowledged survives a power cut. Other programs may read while we serve; guards refuse their
+writes with a sentence.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from villagemap.errors import ConflictError, VillagemapError, WorkspaceError
+from villagemap.model import Event, Issue, IssueFilter, Level, Operation, Photo, Place
+from villagemap.store import columns, reading
+from villagemap.store.protocol import Broken, FeaturePage, Head, IssueColumns, Writer
+from villagemap.store.verifying import first_broken
+from villagemap.store.writing import GeoPackageWriter
+from villagemap.texts import LANGS, text
+
+APPLICATION_ID = 0x47504B47
+GPKG_VERSION = 10300
+SQLITE_MAGIC = b"SQLite format 3\x00"
+GUARDED = (
+    "issues", "issue_features", "sightings", "places", "place_codes", "place_aliases", "personal_values",
+    "operations", "photos", "counters", "villagemap",
+)  # fmt: skip
+BUSY_MS = 10_000
+
+
+class GeoPackageStore:
+    """A county's memory in one file; see `protocol.Store` for what each method promises."""
+
+    def __init__(self, path: Path) -> None:
+        _check_file(path)
+        self.path = path
+        self._local = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        self._lock = threading.RLock()
+        self._write_connection: sqlite3.Connection | None = None
+        self.county = _check_schema(self._reader(), path)
+
+    @classmethod
+    def create(cls, path: Path, county: str) -> "GeoPackageStore":
+        """Make a new, empty file for a county (its slug)."""
+        path.touch(mode=0o600, exist_ok=False)
+        connection = _connect(path)
+        try:
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {GPKG_VERSION}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            _migrate(connection, 0, county)
+        finally:
+            connection.close()
+        return cls(path)
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._lock:
+            for connection in self._all:
+                connection.close()
+            self._all.clear()
+            self._local = threading.local()
+            self._write_connection = None
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = _connect(self.path)
+            connection.execute("PRAGMA query_only = 1")
+            self._local.connection = connection
+            with self._lock:
+                self._all.append(connection)
+        return connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """One consistent state for several queries (queries inside it join it)."""
+        connection = self._reader()
+        if connection.in_transaction:
+            yield connection
+            return
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("ROLLBACK")
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Begin a write transaction; see `protocol.Store.writing`."""
+        with self._lock:
+            if self._write_connection is None:
+                self._write_connection = _connect(self.path)
+                self._all.append(self._write_connection)
+            connection = self._write_connection
+            _begin(connection)
+            try:
+                writer = GeoPackageWriter(connection, self.county)
+                yield writer
+                writer.finish()
+                connection.execute("COMMIT")
+            except sqlite3.Error as fault:
+                _roll_back(connection)
+                raise _store_error(fault) from fault
+            except BaseException:
+                _roll_back(connection)
+                raise
+
+    def head(self) -> Head:
+        """The last event of the chain."""
+        return reading.head(self._reader(), self.county)
+
+    def last_event_at(self) -> datetime | None:
+        """When the last event was written."""
+        return reading.last_event_at(self._reader(), self.county)
+
+    def places(self, level: Level | None = None) -> list[Place]:
+        """All places, or those of one level, by code."""
+        with self._reading() as connection:
+            return reading.places(connection, self.county, level)
+
+    def issue(self, issue_id: str) -> Issue | None:
+        """One issue with its sightings, by id or readable number."""
+        with self._reading() as connection:
+            return reading.issue(connection, self.county, issue_id)
+
+    def issues(self, where: IssueFilter, *, limit: int, after: int = 0) -> list[Issue]:
+        """Issues with their sightings, in keyset order."""
+        with self._reading() as connection:
+            return reading.issues(connection, where, limit=limit, after=after)
+
+    def feature(self, issue_id: str) -> str | None:
+        """One issue's stored GeoJSON text."""
+        return reading.feature(self._reader(), self.county, issue_id)
+
+    def features(self, where: IssueFilter) -> Iterator[list[str]]:
+        """Stored GeoJSON texts, streamed in blocks from one consistent state."""
+        # A connection of its own: the consumer may be slow, or leave the stream half-read.
+        connection = _connect(self.path)
+        try:
+            connection.execute("PRAGMA query_only = 1")
+            yield from reading.features(connection, where)
+        finally:
+            connection.close()
+
+    def feature_page(self, where: IssueFilter, *, limit: int, after: int = 0) -> FeaturePage:
+        """One page of stored GeoJSON texts."""
+        return reading.feature_page(self._reader(), where, limit=limit, after=after)
+
+    def count(self, where: IssueFilter) -> int:
+        """How many issues there are."""
+        return reading.count(self._reader(), where)
+
+    def columns(self, since: IssueColumns | None = None) -> IssueColumns:
+        """All issues as arrays."""
+        with self._reading() as connection:
+            return columns.columns(connection, self.county, since)
+
+    def briefs(self, fids: Sequence[int]) -> dict[int, tuple[str, str | None]]:
+        """Fid to (id, GeoJSON geometry of a line or polygon)."""
+        return reading.briefs(self._reader(), fids)
+
+    def events(self, subject: str) -> list[Event]:
+        """A subject's events, oldest first."""
+        return reading.events(self._reader(), self.county, subject)
+
+    def photos(self, issue_id: str) -> list[Photo]:
+        """The pictures of an issue."""
+        return reading.photos(self._reader(), self.county, issue_id)
+
+    def operations(self) -> list[Operation]:
+        """Imports and bulk edits, oldest first."""
+        return reading.operations(self._reader(), self.county)
+
+    def verify(self) -> Broken | None:
+        """Replay the whole chain against the rows."""
+        with self._reading() as connection:
+            return first_broken(connection, self.county)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA cache_size = -32000")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE villagemap_writer SET open = 1")
+    except sqlite3.Error as fault:
+        _roll_back(connection)
+        raise _store_error(fault) from fault
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _store_error(fault: sqlite3.Error) -> VillagemapError:
+    message = str(fault)
+    if "locked" in message or "busy" in message:
+        return ConflictError("store_busy")
+    if "full" in message:
+        return WorkspaceError("disk_full")
+    return WorkspaceError("store_fault", fault=message)
+
+
+def _check_file(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(SQLITE_MAGIC))
+    except FileNotFoundError as fault:
+        raise WorkspaceError("store_missing", path=str(path)) from fault
+    except OSError as fault:
+        raise WorkspaceError("store_unreadable", path=str(path), fault=fault.strerror or "") from fault
+    if magic != SQLITE_MAGIC:
+        raise WorkspaceError("store_foreign", path=str(path))
+
+
+def _check_schema(connection: sqlite3.Connection, path: Path) -> str:
+    """The file's county; refuses files that aren't ours or are newer, upgrades older ones."""
+    try:
+        known = dict(connection.execute("SELECT key, value FROM villagemap").fetchall())
+    except sqlite3.DatabaseError as fault:
+        raise WorkspaceError("store_foreign", path=str(path)) from fault
+    version, newest = int(known["schema"]), len(migrations())
+    if version > newest:
+        raise WorkspaceError("schema_newer", path=str(path), version=version, newest=newest)
+    if version < newest:
+        raise WorkspaceError("schema_older", path=str(path), version=version, newest=newest)
+    return str(known["county"])
+
+
+def migrations() -> list[Path]:
+    """All migrations in their order; the schema's version is how many have run."""
+    return sorted((Path(__file__).parent / "migrations").glob("*.sql"))
+
+
+def _migrate(connection: sqlite3.Connection, version: int, county: str) -> None:
+    """Run the migrations after ``version`` and set the guards anew, in one transaction."""
+    script = "".join(path.read_text(encoding="utf-8") for path in migrations()[version:])
+    connection.executescript("BEGIN IMMEDIATE;" + script)
+    marks = [("schema", str(len(migrations()))), ("county", county), ("made_at", datetime.now(UTC).isoformat())]
+    connection.executemany("INSERT OR REPLACE INTO villagemap VALUES (?, ?)", marks)
+    for statement in _guards():
+        connection.execute(statement)
+    connection.execute("COMMIT")
+
+
+def _guards() -> Iterator[str]:
+    """Triggers that refuse every write but our writer's, and any change of an event."""
+    sentence = _quoted("foreign_write")
+    for table in (*GUARDED, "events"):
+        for verb in ("INSERT", "UPDATE", "DELETE"):
+            yield (
+                f"CREATE TRIGGER guard_{table}_{verb.lower()} BEFORE {verb} ON {table}"
+                f" WHEN (SELECT open FROM villagemap_writer) IS NOT 1"
+                f" BEGIN SELECT RAISE(ABORT, {sentence}); END"
+            )
+    sentence = _quoted("append_only")
+    for verb in ("UPDATE", "DELETE"):
+        yield (
+            f"CREATE TRIGGER append_only_events_{verb.lower()} BEFORE {verb} ON events"
+            f" BEGIN SELECT RAISE(ABORT, {sentence}); END"
+        )
+
+
+def _quoted(key: str) -> str:
+    both = " / ".join(text(f"store.{key}", lang) for lang in LANGS)
+    return "'" + both.replace("'", "''") + "'"
+
+
+def restrict_file(path: Path) -> None:
+    """Leave a file to its owner alone (0600); Windows inherits the folder's rights."""
+    if os.name != "nt":
+        path.chmod(0o600)

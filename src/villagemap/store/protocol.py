@@ -1,0 +1,156 @@
+"""What a store does, whichever database is below it. One contract suite in the tests holds every store to this."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from villagemap.model import Change, Event, Issue, IssueFilter, Level, Operation, Photo, Place
+
+
+class Head(NamedTuple):
+    """The last event of a county's chain; its seq is the key of every cache."""
+
+    seq: int
+    hash: str
+
+
+class Broken(NamedTuple):
+    """The first thing that doesn't follow from the chain: which row of which table, and what is wrong with it."""
+
+    table: str
+    key: str
+    fault: str
+
+
+class FeaturePage(NamedTuple):
+    """Stored GeoJSON texts, and the key after which the next page starts (None at the end)."""
+
+    features: list[str]
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class IssueColumns:
+    """Issues as arrays of equal length n, for tiles and counts; ``seq`` is the last event they hold.
+
+    ``fid`` int64; ``lon``, ``lat`` float64 degrees (nan where there is no position; the representative point of
+    lines and polygons); ``category`` indexes ``categories``; ``status`` indexes `workflow.STATUSES`; ``town`` and
+    ``village`` are the numbers in place ids (0 for none); ``found``, ``due`` day numbers (`workflow.NO_DAY` for none,
+    a deferral's end for the deadline); ``progress`` 1 where work has begun; ``located`` indexes `model.Located`;
+    ``privacy`` indexes `model.Privacy`; ``shape`` 1 for lines and polygons.
+    """
+
+    seq: int
+    categories: tuple[str, ...]
+    fid: npt.NDArray[np.int64]
+    lon: npt.NDArray[np.float64]
+    lat: npt.NDArray[np.float64]
+    category: npt.NDArray[np.int16]
+    status: npt.NDArray[np.int8]
+    town: npt.NDArray[np.int32]
+    village: npt.NDArray[np.int32]
+    found: npt.NDArray[np.int32]
+    due: npt.NDArray[np.int32]
+    progress: npt.NDArray[np.int8]
+    located: npt.NDArray[np.int8]
+    privacy: npt.NDArray[np.int8]
+    shape: npt.NDArray[np.int8]
+
+
+class Writer(Protocol):
+    """One transaction. Everything written through it is durable when the block ends, or nothing is."""
+
+    def record(self, changes: Sequence[Change], operation: int | None = None) -> int:
+        """Write each change as an event and its issue's row; number what is registered. Returns how many events.
+
+        Several changes of one issue may stand in one batch, in their order. ``Issue.revision`` of what is handed in
+        is the revision it was read at (0 and 1 alike for a new one).
+
+        Raises
+        ------
+        ConflictError
+            If an issue was changed by somebody else since.
+        """
+
+    def put_places(self, places: Sequence[Place], *, actor: str, at: datetime, operation: int | None = None) -> int:
+        """Add or replace places by place_id, with an event each. Returns how many differed from what stood there."""
+
+    def next_place_number(self) -> int:
+        """The number for the next new place id."""
+
+    def add_photos(self, photos: Sequence[Photo], *, actor: str, at: datetime, operation: int | None = None) -> None:
+        """Tie pictures (already in the PhotoStore) to their issues."""
+
+    def add_operation(self, operation: Operation) -> int:
+        """Note an import or bulk edit; returns its number (the given one is ignored)."""
+
+    def finish_operation(self, number: int, counts: Mapping[str, int], *, actor: str, at: datetime) -> None:
+        """Set what an operation came to, and write its event."""
+
+    def known_rows(self, row_keys: Sequence[str]) -> set[str]:
+        """Those of ``row_keys`` that a sighting already has."""
+
+    def known_ids(self, ids: Sequence[str]) -> set[str]:
+        """Those of ``ids`` that are issues already."""
+
+
+class Store(Protocol):
+    """A county's memory. Reads see one consistent state; writes go through `writing`."""
+
+    county: str
+
+    def writing(self) -> AbstractContextManager[Writer]:
+        """Begin a write transaction; commit at the end of the block, roll back on any exception."""
+
+    def head(self) -> Head:
+        """The last event of the chain (seq 0 and the genesis hash for none)."""
+
+    def last_event_at(self) -> datetime | None:
+        """When the last event was written."""
+
+    def places(self, level: Level | None = None) -> list[Place]:
+        """All places, or those of one level, by code."""
+
+    def issue(self, issue_id: str) -> Issue | None:
+        """One issue with its sightings, by id or readable number."""
+
+    def issues(self, where: IssueFilter, *, limit: int, after: int = 0) -> list[Issue]:
+        """Issues with their sightings, in keyset order."""
+
+    def feature(self, issue_id: str) -> str | None:
+        """One issue's stored GeoJSON text."""
+
+    def features(self, where: IssueFilter) -> Iterator[list[str]]:
+        """Stored GeoJSON texts in keyset order, streamed in blocks from one consistent state."""
+
+    def feature_page(self, where: IssueFilter, *, limit: int, after: int = 0) -> FeaturePage:
+        """One page of stored GeoJSON texts."""
+
+    def count(self, where: IssueFilter) -> int:
+        """How many issues there are."""
+
+    def columns(self, since: IssueColumns | None = None) -> IssueColumns:
+        """All issues as arrays; ``since`` is what the caller already holds, so that only changed rows are read."""
+
+    def briefs(self, fids: Sequence[int]) -> dict[int, tuple[str, str | None]]:
+        """Fid to (id, GeoJSON geometry of a line or polygon)."""
+
+    def events(self, subject: str) -> list[Event]:
+        """A subject's events ("issue/<id>", "place/<id>"), oldest first."""
+
+    def photos(self, issue_id: str) -> list[Photo]:
+        """The pictures of an issue."""
+
+    def operations(self) -> list[Operation]:
+        """Imports and bulk edits, oldest first."""
+
+    def verify(self) -> Broken | None:
+        """Replay the whole chain against the rows; the first that was changed behind its back, or None."""
+
+    def close(self) -> None:
+        """Close all connections."""

@@ -1,0 +1,201 @@
+"""Replays a county's chain against its rows and names the first that was changed behind its back.
+
+First the chain itself (order and hashes), then each subject's events are folded and held against its row: issues
+with their sightings, photos and GeoJSON text, places, operations. Subjects are read in key order, so memory stays flat.
+"""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from villagemap.chain import Fields, fold, genesis, instant_text, issue_fields, link, place_fields, reveal
+from villagemap.model import Issue
+from villagemap.store import reading
+from villagemap.store.protocol import Broken
+from villagemap.store.rows import Names, centres, feature_text, geometry_json, shapes_of
+
+_BLOCK = 2000
+
+State = tuple[Fields, int, int]
+"""Folded fields, how many events of the row itself, seq of the last of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """What a block of issues is held against."""
+
+    names: Names
+    states: dict[str, State]
+    personal: Mapping[str, tuple[str, str]]
+    photos: Mapping[str, Fields]
+
+
+class _Found(Exception):  # noqa: N818 - not an error: the answer, from deep inside the replay
+    def __init__(self, table: str, key: str, fault: str) -> None:
+        super().__init__(fault)
+        self.broken = Broken(table, key, fault)
+
+
+def first_broken(connection: sqlite3.Connection, county: str) -> Broken | None:
+    """The first event or row that doesn't follow from the chain, or None."""
+    try:
+        _check_chain(connection, county)
+        _check_issues(connection, county)
+        _check_places(connection, county)
+        _check_operations(connection, county)
+    except _Found as found:
+        return found.broken
+    return None
+
+
+def _check_chain(connection: sqlite3.Connection, county: str) -> None:
+    previous, expected = genesis(county), 1
+    rows = connection.execute("SELECT seq, body, hash FROM events WHERE county = ? ORDER BY seq", (county,))
+    for seq, body, digest in rows:
+        if seq != expected:
+            raise _Found("events", str(expected), "event_missing")
+        previous = link(previous, body)
+        if previous != digest:
+            raise _Found("events", str(seq), "event_changed")
+        expected += 1
+
+
+def _check_issues(connection: sqlite3.Connection, county: str) -> None:
+    names = reading.place_names(connection, county)
+    after = ""
+    while True:
+        rows = connection.execute(
+            f"SELECT i.*, f.feature FROM issues i LEFT JOIN issue_features f USING (fid)"
+            f" WHERE county = ? AND id > ? ORDER BY id LIMIT {_BLOCK}",
+            (county, after),
+        ).fetchall()
+        last = rows[-1]["id"] if rows else "~"
+        span = (f"issue/{after}", f"issue/{last}")
+        block = _Block(
+            names=names,
+            states=_states(connection, county, *span),
+            personal=_personal_values(connection, county, *span),
+            photos=_photos(connection, county, after, last),
+        )
+        _check_block(rows, reading.issues_of(connection, rows), block)
+        for subject in block.states:
+            raise _Found("issues", subject, "row_missing")
+        if not rows:
+            return
+        after = last
+
+
+def _check_block(rows: Sequence[sqlite3.Row], issues: Sequence[Issue], block: _Block) -> None:
+    shapes = shapes_of(issues)
+    middle = centres(shapes)
+    for position, (row, issue) in enumerate(zip(rows, issues, strict=True)):
+        _check_issue(row, issue, block)
+        geometry = geometry_json(issue.geometry, shapes[position])
+        if row["feature"] != feature_text(issue, block.names, geometry):
+            raise _Found("issue_features", issue.number or issue.id, "row_changed")
+        shown = (row["lon"], row["lat"]) if row["lon"] is not None else (np.nan, np.nan)
+        if not np.array_equal(shown, middle[position], equal_nan=True):
+            raise _Found("issues", issue.number or issue.id, "row_changed")
+
+
+def _check_issue(row: sqlite3.Row, issue: Issue, block: _Block) -> None:
+    key = issue.number or issue.id
+    state = block.states.pop(f"issue/{issue.id}", None)
+    if state is None:
+        raise _Found("issues", key, "no_events")
+    folded, count, seq = state
+    photos = {name: folded.pop(name) for name in list(folded) if name.startswith("photo:")}
+    expected, erased = reveal(folded, block.personal)
+    actual = issue_fields(issue)
+    if erased:
+        _check_erased(actual, erased, key)
+    if actual != expected or row["revision"] != count or row["changed_seq"] != seq:
+        raise _Found("issues", key, "row_changed")
+    if photos != block.photos.get(issue.id, {}):
+        raise _Found("photos", key, "row_changed")
+
+
+def _check_erased(actual: Fields, erased: set[str], key: str) -> None:
+    """What was erased from the chain must be gone from the row too."""
+    sightings = actual.get("sightings", ())
+    if any(actual.get(name) or any(name in sighting for sighting in sightings) for name in erased):
+        raise _Found("personal_values", key, "personal_changed")
+
+
+def _personal_values(connection: sqlite3.Connection, county: str, after: str, last: str) -> dict[str, tuple[str, str]]:
+    rows = connection.execute(
+        "SELECT hash, salt, value FROM personal_values WHERE county = ? AND subject > ? AND subject <= ?",
+        (county, after, last),
+    )
+    return {row["hash"]: (row["salt"], row["value"]) for row in rows}
+
+
+def _photos(connection: sqlite3.Connection, county: str, after: str, last: str) -> dict[str, Fields]:
+    rows = connection.execute(
+        "SELECT * FROM photos WHERE county = ? AND issue_id > ? AND issue_id <= ?", (county, after, last)
+    )
+    found: dict[str, Fields] = defaultdict(dict)
+    for photo in map(reading.photo_of, rows):
+        taken = instant_text(photo.taken_at) if photo.taken_at else ""
+        found[photo.issue_id][f"photo:{photo.sha256}"] = [photo.stage, taken, photo.media_type]
+    return found
+
+
+def _check_places(connection: sqlite3.Connection, county: str) -> None:
+    states = _states(connection, county, "place/", "place/~")
+    for place in reading.places(connection, county):
+        folded, _, _ = states.pop(f"place/{place.place_id}", ({}, 0, 0))
+        if place_fields(place) != folded:
+            raise _Found("places", place.code or place.place_id, "row_changed")
+    for subject in states:
+        raise _Found("places", subject, "row_missing")
+
+
+def _check_operations(connection: sqlite3.Connection, county: str) -> None:
+    states = _states(connection, county, "operation/", "operation/~")
+    for operation in reading.operations(connection, county):
+        told = {
+            "kind": operation.kind,
+            "file_name": operation.file_name,
+            "file_sha256": operation.file_sha256,
+            "counts": operation.counts,
+        }
+        folded, _, _ = states.pop(f"operation/{operation.number}", ({}, 0, 0))
+        if told != folded:
+            raise _Found("operations", str(operation.number), "row_changed")
+    for subject in states:
+        raise _Found("operations", subject, "row_missing")
+
+
+def _states(connection: sqlite3.Connection, county: str, after: str, last: str) -> dict[str, State]:
+    """Folded states of the subjects after ``after`` up to ``last``."""
+    folded: dict[str, Fields] = defaultdict(dict)
+    counts: dict[str, int] = defaultdict(int)
+    seqs: dict[str, int] = defaultdict(int)
+    for row, body in _bodies(connection, county, after, last):
+        subject = row["subject"]
+        fold(folded[subject], body["set"])
+        if not row["kind"].startswith("photo."):
+            counts[subject] += 1
+            seqs[subject] = row["seq"]
+    return {subject: (state, counts[subject], seqs[subject]) for subject, state in folded.items()}
+
+
+def _bodies(
+    connection: sqlite3.Connection, county: str, after: str, last: str
+) -> Iterator[tuple[sqlite3.Row, dict[str, Any]]]:
+    rows = connection.execute(
+        "SELECT seq, subject, kind, at, actor, operation, body FROM events"
+        " WHERE county = ? AND subject > ? AND subject <= ? ORDER BY subject, seq",
+        (county, after, last),
+    )
+    for row in rows:
+        body = orjson.loads(row["body"])
+        if any(row[name] != body.get(name) for name in ("seq", "subject", "kind", "at", "actor", "operation")):
+            raise _Found("events", str(row["seq"]), "event_changed")
+        yield row, body
