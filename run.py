@@ -50,7 +50,7 @@ def run(command: list[str], **env: str) -> int:
     except KeyboardInterrupt:
         # a terminal's Ctrl-C reaches the child as well; a signal meant for us alone doesn't
         try:
-            child.wait(5)
+            child.wait(3)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             child.terminate()
             child.wait()
@@ -199,12 +199,23 @@ def demo(options: argparse.Namespace) -> int:
     words = ["demo", "--dir", str(options.dir.resolve()), "--port", str(options.port)]
     if options.no_serve:
         words.append("--no-serve")
-    elif options.open and not answers(
-        options.port
-    ):  # on a taken port the answer would be somebody else's page
+    elif options.open and not answers(options.port):  # on a taken port the answer would be somebody else's page
         threading.Thread(target=open_page, args=(options.port,), daemon=True).start()
     code = run([str(PYTHON), "-m", "villagemap", *words])
     return 0 if code == INTERRUPTED else code  # Ctrl-C is how a server ends
+
+
+def parser() -> argparse.ArgumentParser:
+    """The words that run.py itself understands; those after test and bench go on to pytest and the benchmarks."""
+    raw = argparse.RawDescriptionHelpFormatter
+    words = argparse.ArgumentParser("run.py", description=__doc__, formatter_class=raw)
+    words.add_argument("command", nargs="?", choices=("setup", "test", "bench"), help="see above")
+    words.add_argument("--port", type=int, default=8000, help="default: %(default)s")
+    words.add_argument("--dir", type=Path, default=ROOT / "workspace", help="the workspace, default: %(default)s")
+    words.add_argument("--open", action="store_true", help="open the page in a browser")
+    words.add_argument("--no-serve", action="store_true", help="only build the sample county")
+    words.add_argument("--wheels", type=Path, help="with setup: a folder of wheels")
+    return words
 
 
 def main(words: list[str]) -> int:
@@ -221,17 +232,7 @@ def main(words: list[str]) -> int:
     if words[:1] == ["bench"]:
         install(dev=True)
         return run([str(PYTHON), "-m", "villagemap", *words], VILLAGEMAP_BROWSER=find_browser() or "")
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("run.py", description=__doc__, formatter_class=raw)
-    parser.add_argument("command", nargs="?", choices=("setup", "test", "bench"), help="see above")
-    parser.add_argument("--port", type=int, default=8000, help="default: %(default)s")
-    parser.add_argument(
-        "--dir", type=Path, default=ROOT / "workspace", help="the workspace, default: %(default)s"
-    )
-    parser.add_argument("--open", action="store_true", help="open the page in a browser")
-    parser.add_argument("--no-serve", action="store_true", help="only build the sample county")
-    parser.add_argument("--wheels", type=Path, help="with setup: a folder of wheels")
-    options = parser.parse_args(words)
+    options = parser().parse_args(words)
     install(wheels=options.wheels.resolve() if options.wheels else None)
     return 0 if options.command == "setup" else demo(options)
 
