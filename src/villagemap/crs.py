@@ -186,8 +186,7 @@ def parse_datum(word: str) -> str:
 
 
 _KNOWN = (
-    "WGS84, CGCS2000 (国家2000), cgcs2000_gk (Gauss-Kruger), cgcs2000_gk:111, GCJ-02 (高德, 腾讯), "
-    "BD-09 (百度), EPSG:n"
+    "WGS84, CGCS2000 (国家2000), cgcs2000_gk (Gauss-Kruger), cgcs2000_gk:111, GCJ-02 (高德, 腾讯), BD-09 (百度), EPSG:n"
 )
 
 _WORDS = {
@@ -349,13 +348,9 @@ def _shift(lon: Degrees, lat: Degrees) -> Pair:
     root = np.sqrt(np.abs(x))
     ripple = 20.0 * np.sin(6.0 * x * np.pi) + 20.0 * np.sin(2.0 * x * np.pi)
     north = -100.0 + 2.0 * x + 3.0 * y + 0.2 * y * y + 0.1 * x * y + 0.2 * root
-    north += (
-        (ripple + _waves(y, (20.0, 1.0), (40.0, 3.0)) + _waves(y, (160.0, 12.0), (320.0, 30.0))) * 2.0 / 3.0
-    )
+    north += (ripple + _waves(y, (20.0, 1.0), (40.0, 3.0)) + _waves(y, (160.0, 12.0), (320.0, 30.0))) * 2.0 / 3.0
     east = 300.0 + x + 2.0 * y + 0.1 * x * x + 0.1 * x * y + 0.1 * root
-    east += (
-        (ripple + _waves(x, (20.0, 1.0), (40.0, 3.0)) + _waves(x, (150.0, 12.0), (300.0, 30.0))) * 2.0 / 3.0
-    )
+    east += (ripple + _waves(x, (20.0, 1.0), (40.0, 3.0)) + _waves(x, (150.0, 12.0), (300.0, 30.0))) * 2.0 / 3.0
     sine = np.sin(np.radians(lat))
     magic = 1.0 - _EE * sine * sine
     metres_north = (_A * (1.0 - _EE)) / (magic * np.sqrt(magic)) * np.pi / 180.0
