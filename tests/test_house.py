@@ -158,13 +158,18 @@ def key_of(argument: ast.expr, prefix: str) -> str | None:
     return None
 
 
+ROOMS = dict.fromkeys(ERRORS, "errors.") | {"text": "", ".warn": "imports.", ".reject": "imports."}
+
+
 def spoken(path: Path) -> Iterator[tuple[str, set[str] | None, str]]:
     """Key pattern, given values (None: not to be seen here) and place of each sentence that a module asks for."""
     for node in ast.walk(tree(path)):
-        name = getattr(node.func, "id", "") if isinstance(node, ast.Call) and node.args else ""
-        pattern = key_of(node.args[0], "" if name == "text" else "errors.") if name in ERRORS | {"text"} else None
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else "." + getattr(node.func, "attr", "")
+        pattern = key_of(node.args[0], ROOMS[name]) if name in ROOMS else None
         if pattern:
-            given = {k.arg or "" for k in node.keywords}
+            given = {k.arg or "" for k in node.keywords} | ({"column", "value"} if "imports" in pattern else set())
             unseen = "" in given or (name == "text" and not given)  # text() without values gives a form to fill
             yield pattern, None if unseen else given, f"{path.name}:{node.lineno}"
 
