@@ -63,9 +63,13 @@ def parse(kind: str, file: str, sheet: str | None, limits: Limits) -> Parsed:
         from villagemap.readers import tables  # noqa: PLC0415
 
         return tables.read_csv(file, limits) if kind == "csv" else tables.read_xlsx(file, sheet, limits)
-    from villagemap.readers import geofiles  # noqa: PLC0415 - numpy and shapely
+    if kind == "geojson":
+        from villagemap.readers import geojson  # noqa: PLC0415 - numpy and shapely
 
-    return geofiles.read(kind, file, sheet, limits)
+        return geojson.read_geojson(file, limits)
+    from villagemap.readers import geofiles  # noqa: PLC0415 - GDAL
+
+    return geofiles.read_geofile(kind, file, sheet, limits)
 
 
 def tell(parsed: Parsed, limits: Limits, out: BinaryIO) -> None:

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from villagemap import errors
+from villagemap.crs import parse_datum
 from villagemap.readers.contract import DEFAULT_LIMITS, MEGABYTE, Limits
 from villagemap.readers.intake import Taken, take_in
 from villagemap.texts import catalog
@@ -125,6 +126,8 @@ def open_table(path: Path, *, sheet: str | None = None, limits: Limits = DEFAULT
 def _table(name: str, taken: Taken, child: "_Child") -> Table:
     head = child.head()
     crs = "gcj02" if ".gcj02." in name.casefold() and taken.kind == "geojson" else head.get("crs")
+    if crs is not None:
+        _check_crs(crs, name)
     return Table(
         file=name,
         kind=_KINDS.get(taken.kind, taken.kind),
@@ -137,6 +140,15 @@ def _table(name: str, taken: Taken, child: "_Child") -> Table:
         encoding=head.get("encoding"),
         _child=child,
     )
+
+
+def _check_crs(crs: str, name: str) -> None:
+    """Refuse a system that no position could be taken from."""
+    try:
+        parse_datum(crs)
+    except errors.BadInputError as fault:
+        code = "crs_unknown" if fault.code == "datum_unknown" else fault.code
+        raise errors.BadInputError(code, **{**fault.params, "file": name, "crs": crs}) from fault
 
 
 class _Child:
