@@ -49,6 +49,8 @@ class Vocabulary:
     categories: Mapping[str, Category]
     words: Mapping[str, Mapping[str, Mapping[str, Any]]]
     """Plain word lists: units, sources, statuses, urgencies, levels, datums."""
+    suffixes: Mapping[str, tuple[str, ...]]
+    """By level: what a short name leaves out."""
 
     def label(self, kind: str, code: str, lang: str) -> str:
         """What people call ``code``; the code itself where the list doesn't know it (a unit's proper name)."""
@@ -58,6 +60,11 @@ class Vocabulary:
             return self.categories[code].labels[lang] if code in self.categories else code
         entry = self.words[kind].get(code)
         return str(entry[lang]) if entry else code
+
+    def short_name(self, name: str, level: str) -> str:
+        """A place's name without its official ending; the whole name where nothing would be left."""
+        endings = (ending for ending in self.suffixes.get(level, ()) if name.endswith(ending))
+        return next((name[: -len(ending)] for ending in endings if len(name) > len(ending)), name)
 
     def code_of(self, kind: str, word: str) -> str | None:
         """The code for what a person wrote: the code itself or any of its labels, spaces and case aside."""
@@ -75,18 +82,15 @@ class Vocabulary:
 
 @cache
 def _codes(vocabulary: Vocabulary, kind: str) -> Mapping[str, str]:
-    codes: dict[str, str] = {}
+    entries: Mapping[str, Mapping[str, Any]]
     if kind == "categories":
-        labelled = {code: category.labels for code, category in vocabulary.categories.items()}
-    elif kind == "groups":
-        labelled = dict(vocabulary.groups)
+        entries = {code: category.labels for code, category in vocabulary.categories.items()}
     else:
-        labelled = {
-            code: {lang: str(entry[lang]) for lang in ("zh", "en")} for code, entry in vocabulary.words[kind].items()
-        }
-    for code, labels in labelled.items():
-        for word in (code, *labels.values()):
-            codes.setdefault(_plain(word), code)
+        entries = vocabulary.groups if kind == "groups" else vocabulary.words[kind]
+    codes: dict[str, str] = {}
+    for code, entry in entries.items():
+        for word in (code, entry["zh"], entry["en"], *entry.get("also", ())):
+            codes.setdefault(_plain(str(word)), code)
     return codes
 
 
@@ -114,7 +118,8 @@ def load_vocabulary(own: Path | None = None) -> Vocabulary:
     except (KeyError, ValueError) as fault:
         raise WorkspaceError("vocabulary_incomplete", path=str(own), fault=str(fault)) from fault
     words = {kind: raw[kind] for kind in ("units", "sources", "statuses", "urgencies", "levels", "datums")}
-    return Vocabulary(groups=raw["groups"], categories=categories, words=words)
+    suffixes = {level: tuple(words) for level, words in raw["suffixes"].items()}
+    return Vocabulary(groups=raw["groups"], categories=categories, words=words, suffixes=suffixes)
 
 
 def _overlay(below: dict[str, Any], above: dict[str, Any]) -> None:

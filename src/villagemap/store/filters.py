@@ -42,6 +42,19 @@ def where_sql(where: IssueFilter) -> Where:
     return " AND ".join(parts) or "1", values
 
 
+def feature_sql(audience: Audience) -> str:
+    """What gives an issue's GeoJSON text as ``audience`` may see it, from ``issues i`` and ``issue_features f``.
+
+    The public sees no free text, and an issue at somebody's home by its village only.
+    """
+    if audience is not Audience.PUBLIC:
+        return "f.feature"
+    hidden = (
+        f"CASE i.privacy WHEN '{Privacy.OPEN.value}' THEN f.feature ELSE json_set(f.feature, '$.geometry', NULL) END"
+    )
+    return f"json_set({hidden}, '$.properties.description', NULL)"
+
+
 def _overdue(day: date, values: list[Any]) -> str:
     values += [*_RUNNING, day.isoformat()]
     deadline = "CASE i.status WHEN 'deferred' THEN i.deferred_until ELSE i.due_on END"

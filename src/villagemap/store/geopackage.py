@@ -168,6 +168,14 @@ class GeoPackageStore:
         """A subject's events, oldest first."""
         return reading.events(self._reader(), self.county, subject)
 
+    def known_rows(self, row_keys: Sequence[str]) -> set[str]:
+        """Those of ``row_keys`` that a sighting already has."""
+        return reading.known_rows(self._reader(), self.county, row_keys)
+
+    def known_ids(self, ids: Sequence[str]) -> set[str]:
+        """Those of ``ids`` that are issues already."""
+        return reading.known_ids(self._reader(), self.county, ids)
+
     def photos(self, issue_id: str) -> list[Photo]:
         """The pictures of an issue."""
         return reading.photos(self._reader(), self.county, issue_id)

@@ -92,12 +92,6 @@ class Writer(Protocol):
     def finish_operation(self, number: int, counts: Mapping[str, int], *, actor: str, at: datetime) -> None:
         """Set what an operation came to, and write its event."""
 
-    def known_rows(self, row_keys: Sequence[str]) -> set[str]:
-        """Those of ``row_keys`` that a sighting already has."""
-
-    def known_ids(self, ids: Sequence[str]) -> set[str]:
-        """Those of ``ids`` that are issues already."""
-
 
 class Store(Protocol):
     """A county's memory. Reads see one consistent state; writes go through `writing`."""
@@ -142,6 +136,12 @@ class Store(Protocol):
 
     def events(self, subject: str) -> list[Event]:
         """A subject's events ("issue/<id>", "place/<id>"), oldest first."""
+
+    def known_rows(self, row_keys: Sequence[str]) -> set[str]:
+        """Those of ``row_keys`` that a sighting already has."""
+
+    def known_ids(self, ids: Sequence[str]) -> set[str]:
+        """Those of ``ids`` that are issues already."""
 
     def photos(self, issue_id: str) -> list[Photo]:
         """The pictures of an issue."""

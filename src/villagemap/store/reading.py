@@ -11,7 +11,7 @@ import shapely
 
 from villagemap.chain import genesis
 from villagemap.model import Event, Issue, IssueFilter, Level, Operation, Photo, Place, Sighting
-from villagemap.store.filters import where_sql
+from villagemap.store.filters import feature_sql, where_sql
 from villagemap.store.protocol import FeaturePage, Head
 from villagemap.store.rows import Names, issue_of, place_of, sighting_of, wkb_of_blob, wkts_of
 
@@ -111,7 +111,9 @@ def features(connection: sqlite3.Connection, where: IssueFilter) -> Iterator[lis
     condition, values = where_sql(where)
     source = "issue_features f" if condition == "1" else "issues i JOIN issue_features f USING (fid)"
     connection.row_factory = None
-    cursor = connection.execute(f"SELECT f.feature FROM {source} WHERE {condition} ORDER BY f.fid", values)
+    cursor = connection.execute(
+        f"SELECT {feature_sql(where.audience)} FROM {source} WHERE {condition} ORDER BY f.fid", values
+    )
     while block := cursor.fetchmany(BLOCK):
         yield [text for (text,) in block]
 
@@ -120,7 +122,7 @@ def feature_page(connection: sqlite3.Connection, where: IssueFilter, *, limit: i
     """One page of stored GeoJSON texts; one row more is asked for, to know whether there is a next page."""
     condition, values = where_sql(where)
     rows = connection.execute(
-        f"SELECT i.fid, f.feature FROM issues i JOIN issue_features f USING (fid)"
+        f"SELECT i.fid, {feature_sql(where.audience)} AS feature FROM issues i JOIN issue_features f USING (fid)"
         f" WHERE i.fid > ? AND {condition} ORDER BY i.fid LIMIT ?",
         [after, *values, limit + 1],
     ).fetchall()
@@ -167,6 +169,25 @@ def event_of(row: sqlite3.Row) -> Event:
         body=row["body"],
         hash=row["hash"],
     )
+
+
+def known_rows(connection: sqlite3.Connection, county: str, row_keys: Sequence[str]) -> set[str]:
+    """Those of ``row_keys`` that a sighting already has."""
+    rows = connection.execute(
+        "SELECT row_key FROM sightings WHERE county = ? AND row_key <> ''"
+        " AND row_key IN (SELECT value FROM json_each(?))",
+        (county, orjson.dumps(list(row_keys)).decode()),
+    )
+    return {row["row_key"] for row in rows}
+
+
+def known_ids(connection: sqlite3.Connection, county: str, ids: Sequence[str]) -> set[str]:
+    """Those of ``ids`` that are issues already."""
+    rows = connection.execute(
+        "SELECT id FROM issues WHERE county = ? AND id IN (SELECT value FROM json_each(?))",
+        (county, orjson.dumps(list(ids)).decode()),
+    )
+    return {row["id"] for row in rows}
 
 
 def photos(connection: sqlite3.Connection, county: str, issue_id: str) -> list[Photo]:

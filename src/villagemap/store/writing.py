@@ -183,23 +183,6 @@ class GeoPackageWriter:
         )  # fmt: skip
         self._chain.flush()
 
-    def known_rows(self, row_keys: Sequence[str]) -> set[str]:
-        """Those of ``row_keys`` that a sighting already has."""
-        rows = self._connection.execute(
-            "SELECT row_key FROM sightings WHERE county = ? AND row_key <> ''"
-            " AND row_key IN (SELECT value FROM json_each(?))",
-            (self._county, orjson.dumps(list(row_keys)).decode()),
-        )
-        return {row["row_key"] for row in rows}
-
-    def known_ids(self, ids: Sequence[str]) -> set[str]:
-        """Those of ``ids`` that are issues already."""
-        rows = self._connection.execute(
-            "SELECT id FROM issues WHERE county = ? AND id IN (SELECT value FROM json_each(?))",
-            (self._county, orjson.dumps(list(ids)).decode()),
-        )
-        return {row["id"] for row in rows}
-
 
 def _checked(stored: Issue | None, given: Issue) -> _Latest | None:
     """The stored issue to start from, if ``given`` was read at its revision."""

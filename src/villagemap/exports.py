@@ -1,0 +1,58 @@
+"""Issues written out: GeoJSON as a stream of bytes made from stored texts.
+
+RFC 7946 knows WGS 84 only. Where a county needs GCJ-02 for a Chinese map, the file says so in its name
+(``*.gcj02.geojson``) and in a member ``datum``, so that nobody, we included, reads it back as WGS 84.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import orjson
+import shapely
+
+from villagemap.crs import from_wgs84
+from villagemap.model import Audience
+
+_PHONE = re.compile(rb"(?<![\w.])(?:1[3-9]\d{9}|0\d{2,3}-\d{7,8})(?!\w)")
+"""Mobile and land line numbers of mainland China in free text; ids and codes are longer or joined to letters."""
+
+
+def geojson(blocks: Iterable[list[str]], *, audience: Audience, datum: str = "wgs84") -> Iterator[bytes]:
+    """A FeatureCollection from blocks of feature texts.
+
+    Parameters
+    ----------
+    blocks
+        Stored feature texts that ``audience`` may see.
+    audience
+        For anyone but the owner, telephone numbers in free text are masked.
+    datum
+        ``wgs84`` or another datum in degrees (``gcj02``, ``bd09``, ``cgcs2000``), which is then named in the file.
+    """
+    member = "" if datum == "wgs84" else f'"datum":"{datum}",'
+    yield f'{{"type":"FeatureCollection",{member}"features":['.encode()
+    separator = b"\n"
+    for block in blocks:
+        texts = block if datum == "wgs84" else _in_datum(block, datum)
+        chunk = ",\n".join(texts).encode()
+        if audience is not Audience.OWNER:
+            chunk = _PHONE.sub(b"***", chunk)
+        if chunk:
+            yield separator + chunk
+            separator = b",\n"
+    yield b"\n]}\n"
+
+
+def _in_datum(texts: list[str], datum: str) -> list[str]:
+    features: list[dict[str, Any]] = [orjson.loads(text) for text in texts]
+    placed = [feature for feature in features if feature["geometry"] is not None]
+    shapes = shapely.from_geojson([orjson.dumps(feature["geometry"]) for feature in placed])
+
+    def shifted(points: Any) -> Any:  # noqa: ANN401 - shapely has no types
+        return np.round(np.column_stack(from_wgs84(points[:, 0], points[:, 1], datum)), 7)
+
+    for feature, text in zip(placed, shapely.to_geojson(shapely.transform(shapes, shifted)), strict=True):
+        feature["geometry"] = orjson.loads(text)
+    return [orjson.dumps(feature).decode() for feature in features]

@@ -1,0 +1,163 @@
+"""Flows that look at issues: counts, one issue, pages of features, tiles, GeoJSON out."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import orjson
+import shapely
+
+from villagemap.auth import Policy
+from villagemap.counts import county_counts, town_counts
+from villagemap.errors import NotFoundError
+from villagemap.exports import geojson
+from villagemap.flows.registry import Session, flow
+from villagemap.model import Audience, Counts, Event, Issue, IssueFilter, Level, Photo, Place, Privacy
+from villagemap.store.protocol import FeaturePage
+from villagemap.workflow import urgency
+
+Card = dict[str, Any]
+
+CARD_FIELDS = (
+    "id", "number", "category", "subdefects", "severity", "status", "location_text", "description", "quantity_found",
+    "quantity_done", "unit", "found_on", "due_on", "lead_unit", "help_units", "claimed_closed_on", "closed_on",
+    "deferred_until", "interim_on", "located", "relapse_of", "revision",
+)  # fmt: skip
+"""What a card tells of an issue as it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class TownRow:
+    """A town and its counts; ``town`` is None for the cases outside every town."""
+
+    town: Place | None
+    counts: Counts
+
+
+@flow("issues.count", Policy.READ)
+def county_table(session: Session, today: date | None = None) -> tuple[Counts, list[TownRow]]:
+    """The county's counts, and each town's in the order of their codes."""
+    workspace = session.workspace
+    columns, day = workspace.columns(), today or workspace.settings.day()
+    by_town = town_counts(columns, day)
+    rows = [
+        TownRow(town, by_town.get(place_number(town), Counts()))
+        for town in workspace.gazetteer().level(Level.TOWN)
+        if town.valid_to is None or town.valid_to >= day or place_number(town) in by_town
+    ]
+    if 0 in by_town:
+        rows.append(TownRow(None, by_town[0]))
+    return county_counts(columns, day), rows
+
+
+def place_number(place: Place) -> int:
+    """The number in a place's id, as columns hold it."""
+    return int(place.place_id[1:])
+
+
+@flow("issues.page", Policy.READ)
+def feature_page(session: Session, where: IssueFilter, *, limit: int, after: int = 0) -> FeaturePage:
+    """One page of issues as GeoJSON texts, in keyset order."""
+    return session.workspace.store.feature_page(visible(session, where), limit=limit, after=after)
+
+
+@flow("issues.matched", Policy.READ)
+def count_issues(session: Session, where: IssueFilter) -> int:
+    """How many issues a filter matches."""
+    return session.workspace.store.count(visible(session, where))
+
+
+@flow("issues.list", Policy.READ_ALL)
+def list_issues(session: Session, where: IssueFilter, *, limit: int, after: int = 0) -> list[Issue]:
+    """Issues with all that is known of them."""
+    return session.workspace.store.issues(visible(session, where), limit=limit, after=after)
+
+
+@flow("issues.feature", Policy.READ)
+def show_feature(session: Session, issue_id: str) -> str:
+    """One issue's GeoJSON text."""
+    issue = _found(session, issue_id)
+    text = session.workspace.store.feature(issue.id)
+    if text is None:
+        raise NotFoundError("unknown_issue", word=issue_id)
+    return text
+
+
+@flow("issues.show", Policy.READ)
+def show_issue(session: Session, issue_id: str, today: date | None = None) -> Card:
+    """One issue with its events, as popups and people read it; dates and codes are texts, labels the reader's."""
+    issue = _found(session, issue_id)
+    workspace = session.workspace
+    events = workspace.store.events(f"issue/{issue.id}")
+    photos = workspace.store.photos(issue.id)
+    return card(session, issue, events, photos, today or workspace.settings.day())
+
+
+def _found(session: Session, issue_id: str) -> Issue:
+    """An issue by id or number, if this actor may see it; looking at a household's case is noted."""
+    issue = session.workspace.store.issue(issue_id)
+    may_see_all = Policy.READ_ALL in session.actor.may
+    if issue is None or (issue.privacy is Privacy.RESTRICTED and not may_see_all):
+        raise NotFoundError("unknown_issue", word=issue_id)
+    if issue.privacy is Privacy.RESTRICTED:
+        session.workspace.log_access(session.actor.id, "issues.show", issue.id)
+    return issue
+
+
+def card(session: Session, issue: Issue, events: list[Event], photos: list[Photo], today: date) -> Card:
+    """What a popup shows of an issue."""
+    by_id = session.workspace.gazetteer().by_id
+    names = {name: by_id[key].name if key in by_id else None for name, key in _places(issue).items()}
+    deadline = issue.deferred_until or issue.due_on
+    point = shapely.point_on_surface(shapely.from_wkt(issue.geometry)) if issue.geometry else None
+    personal = Policy.READ_ALL in session.actor.may
+    return {
+        **{name: getattr(issue, name) for name in CARD_FIELDS},
+        **names,
+        "urgency": urgency(issue, today),
+        "days_left": (deadline - today).days if deadline else None,
+        "sources": list(dict.fromkeys([issue.source, *(sighting.source for sighting in issue.sightings)])),
+        "responsible": issue.responsible if personal else "",
+        "lon": round(point.x, 7) if point is not None else None,
+        "lat": round(point.y, 7) if point is not None else None,
+        "photos": [{"stage": p.stage, "href": f"/issues/{issue.id}/photos/{p.sha256[:16]}"} for p in photos],
+        "events": [event_line(event) for event in events],
+    }
+
+
+def _places(issue: Issue) -> Mapping[str, str]:
+    return {"town": issue.town_id or "", "village": issue.village_id or "", "place": issue.place_id or ""}
+
+
+def event_line(event: Event) -> Card:
+    """One event as people read it."""
+    note = orjson.loads(event.body).get("note", "")
+    return {"seq": event.seq, "at": event.at, "kind": event.kind, "actor": event.actor, "note": note}
+
+
+@flow("issues.photo", Policy.READ)
+def open_photo(session: Session, issue_id: str, start: str) -> tuple[bytes, str]:
+    """A picture of an issue by the start of its hash: its bytes and media type; only under its issue's permission."""
+    issue = _found(session, issue_id)
+    for photo in session.workspace.store.photos(issue.id):
+        if photo.sha256.startswith(start):
+            with session.workspace.photos.open(photo.sha256) as file:
+                return file.read(), photo.media_type
+    raise NotFoundError("photo_missing", sha256=start)
+
+
+@flow("issues.export", Policy.READ)
+def export_geojson(session: Session, where: IssueFilter, *, datum: str = "wgs84") -> Iterator[bytes]:
+    """Issues as one GeoJSON file, streamed; without an audience the owner gets all rows, and that is noted."""
+    where = visible(session, where)
+    if where.audience is Audience.OWNER:
+        session.workspace.log_access(session.actor.id, "issues.export", "*")
+    return geojson(session.workspace.store.features(where), audience=where.audience, datum=datum)
+
+
+def visible(session: Session, where: IssueFilter) -> IssueFilter:
+    """The filter cut down to what this actor may see."""
+    if where.audience is Audience.OWNER and Policy.READ_ALL not in session.actor.may:
+        return replace(where, audience=Audience.OFFICE)
+    return where

@@ -1,0 +1,159 @@
+"""A county's folder: the store, the accounts, the photos, the settings.
+
+DIR/settings.toml      what the county sets
+DIR/vocabulary.toml    its own categories and labels (optional)
+DIR/villagemap.gpkg    places, issues, events
+DIR/accounts.sqlite    accounts, tokens, access log
+DIR/photos/            pictures by content hash
+"""
+
+import os
+import shutil
+import sqlite3
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from villagemap.errors import ConflictError, NotFoundError, WorkspaceError
+from villagemap.places import Gazetteer
+from villagemap.settings import Settings, now, read_settings, shown_files
+from villagemap.store import GeoPackageStore, IssueColumns, PhotoStore, Store
+from villagemap.vocabulary import Vocabulary, load_vocabulary
+
+STORE_FILE = "villagemap.gpkg"
+ACCOUNTS_FILE = "accounts.sqlite"
+PARTS = ("settings.toml", STORE_FILE, ACCOUNTS_FILE, "photos")
+
+_ACCOUNTS_SCHEMA = """
+CREATE TABLE access_log (at TEXT NOT NULL, actor TEXT NOT NULL, flow TEXT NOT NULL, subject TEXT NOT NULL);
+PRAGMA user_version = 1;
+"""
+
+
+@dataclass(slots=True)
+class Workspace:
+    """An open county, with what is remembered between requests (keyed by the last event)."""
+
+    folder: Path
+    settings: Settings
+    vocabulary: Vocabulary
+    store: Store
+    photos: PhotoStore
+    tiles: object = None
+    """What `flows.maps` remembers of the tiles it last drew from."""
+    _gazetteer: tuple[int, Gazetteer] | None = None
+    _columns: IssueColumns | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def gazetteer(self) -> Gazetteer:
+        """The county's places, read again when anything was written."""
+        with self._lock:
+            seq = self.store.head().seq
+            if self._gazetteer is None or self._gazetteer[0] != seq:
+                self._gazetteer = (seq, Gazetteer(self.store.places()))
+            return self._gazetteer[1]
+
+    def columns(self) -> IssueColumns:
+        """All issues as arrays, brought up to date by what changed."""
+        with self._lock:
+            self._columns = self.store.columns(self._columns)
+            return self._columns
+
+    def log_access(self, actor: str, flow: str, subject: str) -> None:
+        """Note that somebody looked at restricted rows."""
+        connection = sqlite3.connect(self.folder / ACCOUNTS_FILE)
+        try:
+            with connection:
+                connection.execute(
+                    "INSERT INTO access_log VALUES (?, ?, ?, ?)", (now().isoformat(), actor, flow, subject)
+                )
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the store's connections."""
+        self.store.close()
+
+
+def init_workspace(folder: Path, settings: Settings) -> None:
+    """Make a new workspace: all of it, or nothing.
+
+    Raises
+    ------
+    ConflictError
+        If the folder has something in it already.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise ConflictError("folder_not_empty", folder=str(folder))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(mode=0o700)
+    try:
+        (partial / "photos").mkdir(mode=0o700)
+        GeoPackageStore.create(partial / STORE_FILE, settings.county).close()
+        _make_accounts(partial / ACCOUNTS_FILE)
+        (partial / "settings.toml").write_text(_settings_text(settings), encoding="utf-8")
+        if folder.exists():
+            folder.rmdir()
+        partial.replace(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _make_accounts(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    try:
+        connection.executescript(_ACCOUNTS_SCHEMA)
+    finally:
+        connection.close()
+    if os.name != "nt":
+        path.chmod(0o600)
+
+
+def _settings_text(settings: Settings) -> str:
+    """A settings file with the county's own values, for people to edit."""
+    lines = [f"county = {_toml(settings.county)}", f"name = {_toml(settings.name)}", f"code = {_toml(settings.code)}"]
+    if settings.demo:
+        lines.append("demo = true")
+    if settings.today:
+        lines.append(f"today = {settings.today.isoformat()}")
+    if settings.hard_due_on:
+        lines.append(f"hard_due_on = {settings.hard_due_on.isoformat()}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+
+
+def open_workspace(folder: Path) -> Workspace:
+    """Open a county's folder.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no workspace here.
+    WorkspaceError
+        If a part is missing, foreign, or of a newer schema.
+    """
+    missing = [part for part in PARTS if not (folder / part).exists()]
+    if len(missing) == len(PARTS):
+        raise NotFoundError("no_workspace", folder=str(folder.resolve()))
+    if missing:
+        raise WorkspaceError("workspace_half", folder=str(folder.resolve()), missing=", ".join(missing))
+    settings = read_settings(folder / "settings.toml")
+    store = GeoPackageStore(folder / STORE_FILE)
+    if store.county != settings.county:
+        store.close()
+        raise WorkspaceError("county_differs", stored=store.county, given=settings.county)
+    own = folder / "vocabulary.toml"
+    vocabulary = load_vocabulary(own if own.exists() else None)
+    return Workspace(folder, settings, vocabulary, store, PhotoStore(folder / "photos"))
+
+
+def sample_files() -> Path:
+    """The folder of the sample county's places."""
+    return shown_files("geodata")

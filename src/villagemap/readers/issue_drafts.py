@@ -1,0 +1,308 @@
+"""Rows of a table → drafts of issues: words to codes, positions to WGS 84, places by code or name.
+
+What a row says is kept; what can't be read is left blank with a warning; a row is rejected only where storing it
+would say something that nobody meant (an unknown category, an impossible position).
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import shapely
+from uuid_utils import uuid7
+
+from villagemap.crs import parse_datum
+from villagemap.errors import BadInputError
+from villagemap.model import Issue, Level, Located, Place, Sighting, Status
+from villagemap.places import Gazetteer
+from villagemap.readers.cells import Cells
+from villagemap.readers.columns import (
+    ColumnMapping,
+    ColumnMatch,
+    parse_date,
+    parse_number,
+)
+from villagemap.readers.findings import Finding
+from villagemap.readers.positions import Position, Shapes, read_position, wgs84_shapes
+from villagemap.readers.sandbox import Row, Table
+from villagemap.vocabulary import Category, Vocabulary
+from villagemap.workflow import due_on
+
+_DECIDED = frozenset({Status.DEFERRED, Status.DUPLICATE, Status.REJECTED})
+"""What only the county decides: a file can't."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """What a file doesn't say itself. ``datum`` empty means: as the file or its rows say, else WGS 84."""
+
+    category: str = ""
+    source: str = ""
+    datum: str = ""
+    mapping: ColumnMapping = field(default_factory=ColumnMapping)
+
+
+@dataclass(slots=True)
+class Draft:
+    """One row: the issue it would become (None if rejected) and what was noticed."""
+
+    row: int
+    row_key: str
+    issue: Issue | None
+    findings: list[Finding]
+
+
+class IssueDrafter:
+    """Turns batches of one table's rows into drafts."""
+
+    def __init__(
+        self,
+        table: Table,
+        match: ColumnMatch,
+        options: ImportOptions,
+        vocabulary: Vocabulary,
+        gazetteer: Gazetteer,
+        county: str,
+    ) -> None:
+        self._cells = Cells(table.columns, match, options.mapping)
+        self._vocabulary, self._gazetteer, self._county = vocabulary, gazetteer, county
+        self._file, self._columns = table.file, table.columns
+        self._category = _code(vocabulary, "categories", options.category)
+        self._source = _code(vocabulary, "sources", options.source) or "self_check"
+        self._datum = parse_datum(options.datum or table.crs or "wgs84")
+        self._seen: Counter[bytes] = Counter()
+        self._places: dict[tuple[str, str, str, str], tuple[Place | None, str, Mapping[str, Any]]] = {}
+
+    def drafts(self, rows: Sequence[Row]) -> list[Draft]:
+        """One draft for each row, in their order."""
+        drafts, positions, named = [], [], []
+        for row in rows:
+            self._cells.turn_to(row)
+            position = read_position(self._cells, row, self._datum)
+            positions.append(position)
+            named.append(self._named_place())
+            issue = self._issue(position)
+            drafts.append(Draft(row.number, self._row_key(row), issue, self._cells.findings))
+        self._locate(drafts, wgs84_shapes(positions, [draft.findings for draft in drafts]), named)
+        for draft in drafts:
+            if any(finding.rejects for finding in draft.findings):
+                draft.issue = None
+        return drafts
+
+    def _row_key(self, row: Row) -> str:
+        """What makes this row itself: its cells, and how many equal ones came before it in the file."""
+        content = "\x1f".join((*self._columns, *row.values, row.geometry or "")).encode()
+        digest = hashlib.sha256(content).digest()[:16]
+        self._seen[digest] += 1
+        again = self._seen[digest]
+        return digest.hex() if again == 1 else hashlib.sha256(digest + str(again).encode()).hexdigest()[:32]
+
+    def _issue(self, position: Position) -> Issue | None:
+        category = self._category_of_row()
+        if category is None:
+            return None
+        cells = self._cells
+        found_on = cells.parsed("found_on", parse_date)
+        status, claimed_on = self._status(found_on)
+        source = self._source_of_row()
+        quantity = cells.parsed("quantity_found", parse_number)
+        done = cells.parsed("quantity_done", parse_number) or 0.0
+        return Issue(
+            id=self._id(),
+            county=self._county,
+            category=category.code,
+            status=status,
+            source=source,
+            subdefects=self._subdefects(category),
+            severity=self._severity(),
+            quantity_found=max(quantity if quantity is not None else 1.0, 0.0),
+            quantity_done=max(done, 0.0),
+            unit=cells.text("unit") or category.unit,
+            place_code_given=cells.text("place_code"),
+            location_text=cells.text("location_text"),
+            description=cells.text("description"),
+            found_on=found_on,
+            lead_unit=self._unit(cells.text("lead_unit")) or category.lead,
+            help_units=tuple(self._unit(unit) for unit in _listed(cells.text("help_units"))),
+            responsible=cells.text("responsible"),
+            phone=cells.text("phone"),
+            due_on=cells.parsed("due_on", parse_date) or due_on(category, found_on),
+            claimed_closed_on=claimed_on,
+            privacy=category.privacy,
+            facility=cells.text("facility"),
+            sightings=(self._sighting(source, found_on, position),),
+        )
+
+    def _id(self) -> str:
+        given = self._cells.text("id")
+        try:
+            return str(UUID(given))
+        except ValueError:
+            return str(uuid7())
+
+    def _sighting(self, source: str, found_on: date | None, position: Position) -> Sighting:
+        cells = self._cells
+        return Sighting(
+            id=str(uuid7()),
+            source=source,
+            list_name=cells.text("list_name") or self._file,
+            list_number=cells.text("list_number"),
+            found_on=found_on,
+            found_by=cells.text("found_by"),
+            given_x=position.given[0],
+            given_y=position.given[1],
+            datum=position.datum,
+            accuracy_m=cells.parsed("accuracy_m", parse_number),
+        )
+
+    def _category_of_row(self) -> Category | None:
+        word = self._cells.text("category")
+        code = (self._vocabulary.code_of("categories", word) if word else None) or (
+            self._category if not word else None
+        )
+        if code is None:
+            self._cells.reject("category_unknown" if word else "category_missing", "category", word)
+            return None
+        return self._vocabulary.categories[code]
+
+    def _source_of_row(self) -> str:
+        word = self._cells.text("source")
+        code = self._vocabulary.code_of("sources", word) if word else None
+        if word and code is None:
+            self._cells.warn("source_unknown", "source", word)
+        return code or self._source
+
+    def _status(self, found_on: date | None) -> tuple[Status, date | None]:
+        """A row's status, and since when it claims to be closed: only a verifier here makes anything closed."""
+        cells = self._cells
+        word = cells.text("status")
+        code = self._vocabulary.code_of("statuses", word) if word else None
+        if word and code is None:
+            cells.warn("status_unknown", "status", word)
+        status = Status(code) if code else Status.REGISTERED
+        claimed_on = cells.parsed("claimed_closed_on", parse_date)
+        if status in _DECIDED:
+            cells.warn("status_needs_decision", "status", word)
+            return Status.REGISTERED, None
+        if claimed_on and not word:
+            status = Status.CLOSED
+        if status not in {Status.CLOSED, Status.SUBMITTED}:
+            return status, None
+        if claimed_on is None:
+            cells.warn("claim_without_date", "status", word)
+        elif found_on and claimed_on < found_on:
+            cells.warn("closed_before_found", "claimed_closed_on", claimed_on.isoformat(), found=found_on.isoformat())
+        return Status.SUBMITTED, claimed_on
+
+    def _subdefects(self, category: Category) -> tuple[str, ...]:
+        words = {label: code for code, labels in category.subdefects.items() for label in (code, *labels.values())}
+        return tuple(words.get(word, word) for word in _listed(self._cells.text("subdefects")))
+
+    def _severity(self) -> int:
+        value = self._cells.parsed("severity", parse_number)
+        if value is None:
+            return 3
+        if value not in range(1, 6):
+            self._cells.warn("severity_out_of_range", "severity", self._cells.text("severity"))
+        return int(min(max(value, 1), 5))
+
+    def _unit(self, word: str) -> str:
+        return self._vocabulary.code_of("units", word) or word
+
+    def _named_place(self) -> Place | None:
+        cells = self._cells
+        key = (cells.text("place_code"), cells.text("town"), cells.text("village"), cells.text("hamlet"))
+        if key not in self._places:
+            self._places[key] = _place_named(self._gazetteer, *key)
+        place, fault, params = self._places[key]
+        if fault:
+            cells.warn(fault, "village", " ".join(part for part in key if part), **params)
+        return place
+
+    def _locate(self, drafts: Sequence[Draft], shapes: Shapes, named: Sequence[Place | None]) -> None:
+        texts = shapely.to_wkt(shapes, rounding_precision=7, trim=True)
+        placed = np.flatnonzero(~shapely.is_missing(shapes))
+        points = shapely.point_on_surface(shapes[placed])
+        hits = self._gazetteer.locate(shapely.get_x(points), shapely.get_y(points))
+        inside = dict(zip(placed.tolist(), hits, strict=True))
+        for number, (draft, place, wkt) in enumerate(zip(drafts, named, texts, strict=True)):
+            if draft.issue is not None:
+                draft.issue = self._placed(draft, replace(draft.issue, geometry=wkt), place, inside.get(number))
+
+    def _placed(self, draft: Draft, issue: Issue, named: Place | None, hit: Place | None) -> Issue:
+        """The office's own word decides which village a case belongs to; the point only where it says nothing."""
+        gazetteer = self._gazetteer
+        village = gazetteer.village_of(named) if named else None
+        if village and hit and village.place_id != hit.place_id:
+            draft.findings.append(Finding(draft.row, "point_elsewhere", value=hit.name, params={"named": village.name}))
+        village = village or hit
+        place = named if named and named.level is Level.HAMLET else village
+        finest = named or village
+        town = gazetteer.town_of(finest) if finest else None
+        bound = self._vocabulary.categories[issue.category].bound_to_village
+        if issue.geometry:
+            located = Located.INSIDE if hit else Located.OUTSIDE
+        else:
+            located = Located.INSIDE if bound and village else Located.UNLOCATED
+        return replace(
+            issue,
+            place_id=place.place_id if place else None,
+            village_id=village.place_id if village else None,
+            town_id=town.place_id if town else None,
+            located=located,
+        )
+
+
+def _place_named(
+    gazetteer: Gazetteer, code: str, town_word: str, village_word: str, hamlet_word: str
+) -> tuple[Place | None, str, Mapping[str, Any]]:
+    """The finest place that a row names, or what is wrong with its names (as a finding's code and params)."""
+    if code:
+        place = gazetteer.by_code(code)
+        return (place, "", {}) if place else (None, "place_code_unknown", {})
+    town = None
+    if town_word:
+        towns = gazetteer.candidates(town_word, Level.TOWN)
+        if len(towns) != 1:
+            return None, "town_unknown", {}
+        town = towns[0]
+    if not village_word:
+        return town, "", {}
+    villages = gazetteer.candidates(village_word, Level.VILLAGE, town)
+    if len(villages) != 1:
+        listed = "; ".join(gazetteer.full_name(village) for village in villages)
+        return town, "village_ambiguous" if villages else "village_unknown", {"listed": listed} if villages else {}
+    hamlets = [
+        hamlet
+        for hamlet in (gazetteer.candidates(hamlet_word, Level.HAMLET, town) if hamlet_word else ())
+        if hamlet.parent_id == villages[0].place_id
+    ]
+    return (hamlets[0] if len(hamlets) == 1 else villages[0]), "", {}
+
+
+def _code(vocabulary: Vocabulary, kind: str, word: str) -> str:
+    """An option's code.
+
+    Raises
+    ------
+    BadInputError
+        ``word_unknown``, listing what there is.
+    """
+    if not word:
+        return ""
+    code = vocabulary.code_of(kind, word)
+    if code is None:
+        known = vocabulary.categories if kind == "categories" else vocabulary.words[kind]
+        raise BadInputError(f"unknown_{kind}", word=word, known=", ".join(known))
+    return code
+
+
+def _listed(words: str) -> list[str]:
+    for mark in "、;；,，":
+        words = words.replace(mark, "|")
+    return [word.strip() for word in words.split("|") if word.strip()]
