@@ -36,12 +36,11 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
 
 VILLAGEMAP = """
 import sys, time, tiny
-print(sys.argv[1:], flush=True)
-if "--no-serve" not in sys.argv:
-    try:
-        time.sleep(60)
-    except KeyboardInterrupt:
-        print("stopped", flush=True)
+try:
+    print(sys.argv[1:], flush=True)
+    time.sleep(0 if "--no-serve" in sys.argv else 60)
+except KeyboardInterrupt:
+    print("stopped", flush=True)
 """
 
 
