@@ -62,7 +62,12 @@ async function openSpot(bounds, at) {
   }
 }
 
+map.getContainer().addEventListener("keydown", (event) => {
+  if (event.key === "Escape") map.closePopup();
+});
+map.on("popupopen", () => map.getContainer().classList.add("vm-reading"));
 map.on("popupclose", () => {
+  map.getContainer().classList.remove("vm-reading");
   if (opener?.isConnected) opener.focus({ preventScroll: true });
 });
 

@@ -40,7 +40,9 @@ function drawFigures() {
 
 function legendPart(heading, rows) {
   const list = element("ul", { class: "vm-legend" });
-  for (const [mark, words] of rows) list.append(element("li", {}, mark, element("span", {}, words)));
+  for (const [mark, words, wide] of rows) {
+    list.append(element("li", wide ? { class: "vm-wide" } : {}, mark, element("span", {}, words)));
+  }
   return element("section", { class: "vm-card" }, element("h2", {}, heading), list);
 }
 
@@ -52,7 +54,7 @@ function urgencyRows() {
   });
   const hatched = issueMark("garbage", "in_time", true);
   hatched.setAttribute("class", "vm-swatch");
-  return [...rows, [hatched, say("hatched")]];
+  return [...rows, [hatched, say("hatched"), true]];
 }
 
 /** A cluster drawn with its count, of the size that the count gives it. */
@@ -68,7 +70,7 @@ function drawLegend(clustersOnly) {
   legend.setAttribute("aria-label", say("legend"));
   const sample = clusterBadge(24, [6, 3, 3, 6, 2, 4]);
   sample.setAttribute("aria-hidden", "true");
-  legend.append(legendPart(say("colour_says"), [...urgencyRows(), [sample, say("cluster_means")]]));
+  legend.append(legendPart(say("colour_says"), [...urgencyRows(), [sample, say("cluster_means"), true]]));
   legend.append(legendPart(say("shape_says"), page.groups.map((each) => [shapeMark(each.shape), each.label])));
   if (clustersOnly) legend.append(element("p", { class: "vm-card vm-quiet" }, say("clusters_only", { count: figure(page.counts.found) })));
 }

@@ -226,7 +226,6 @@ class TownMap(folium.Map):
         control._id = "town"  # noqa: SLF001 - a fixed name makes equal pages equal bytes
         self.add_child(control)
         self.add_child(Handover(self, control, layers))
-        self.fit_bounds([[south, west], [north, east]], padding=(24, 24))
 
     def _layer_keys(self) -> list[str]:
         groups = [f"group-{index}" for index in range(len(self.view.vocabulary.groups))]
@@ -354,7 +353,8 @@ def _read(name: str) -> str:
 @cache
 def _inline_assets() -> tuple[str, str, str]:
     """Style, Leaflet and our modules as one script, without anything that a browser would fetch."""
-    style = re.sub(r"url\((?:images/|#)[^)]*\)", "none", "\n".join(_read(name) for name in STYLES))
+    said = re.sub(r"/\*.*?\*/", "", "\n".join(_read(name) for name in STYLES), flags=re.DOTALL)
+    style = re.sub(r"url\((?:images/|#)[^)]*\)", "none", said)
     leaflet = re.sub(r"^//# sourceMappingURL=.*$", "", _read("leaflet/leaflet.js"), flags=re.MULTILINE)
     joined = "\n".join(_read(name) for name in MODULES)
     bare = re.sub(r"^import [^;]*;\n", "", joined, flags=re.MULTILINE)
