@@ -30,8 +30,9 @@ export function drawNeighbours(map, data, ownCode) {
 }
 
 /** Draw the town's border: 2 px dark grey with a white casing, dashed where the area is approximate. */
-export function drawTown(layer, town) {
-  if (!town.geometry) return;
+export function drawTown(layer, answer) {
+  const town = answer.type === "FeatureCollection" ? answer.features[0] : answer;
+  if (!town?.geometry) return;
   const casing = { color: "#fff", weight: 5, fillColor: "#fff", fillOpacity: 1 };
   const border = (feature) => ({ color: "#374151", weight: 2, fill: false, dashArray: dashes(feature) });
   layer.addLayer(areas(town, "vm-ground", casing));

@@ -46,12 +46,14 @@ function found(card) {
 
 function deadline(card) {
   if (card.closed_on) return line("vm-due", say("closed_on", { day: card.closed_on }));
-  if (!card.due_on) return line("vm-due", say("no_deadline"));
+  const isDeferred = card.status === "deferred" && card.deferred_until;
+  const day = isDeferred ? card.deferred_until : card.due_on;
+  if (!day) return line("vm-due", say("no_deadline"));
+  const words = say(isDeferred ? "deferred_until" : "due_on", { day });
   const left = card.days_left;
-  if (left === null || left === undefined) return line("vm-due", say("due_on", { day: card.due_on }));
+  if (!Number.isFinite(left) || card.status === "submitted") return line("vm-due", words);
   const key = left < 0 ? "days_over" : left === 0 ? "due_today" : "days_left";
-  const rest = element("b", {}, say(key, { days: figure(Math.abs(left)) }));
-  return line("vm-due", say("due_on", { day: card.due_on }), say("comma"), rest);
+  return line("vm-due", words, say("comma"), element("b", {}, say(key, { days: figure(Math.abs(left)) })));
 }
 
 function states(card) {

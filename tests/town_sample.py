@@ -87,7 +87,7 @@ def sample_card(
         "lat": round(lat + rnd.gauss(0, 0.003), 7),
         "photos": [{"stage": "before", "href": text}] if text else [],
         "events": [
-            {"seq": 1, "at": "2022-03-12T02:00:00Z", "kind": text or "returned", "actor": "", "note": text or ""}
+            {"seq": 1, "at": "2022-03-12T02:00:00Z", "kind": text or "issue.return", "actor": "", "note": text or ""}
         ],
     }
 
