@@ -33,7 +33,7 @@ function pressable(at, node, words, stack, act) {
 }
 
 export class IssuesLayer {
-  /** `open(id, at)` and `openSpot(bounds, at)` show what is there; `fault(retry)` hears of a failed fetch. */
+  /** `open(id, at)` and `openSpot(bounds, at)` show what is there; `fault(what, retry)` hears of a failed fetch. */
   constructor(map, source, { open, openSpot, fault, drawn }) {
     Object.assign(this, { map, source, open, openSpot, fault, drawn });
     this.tiles = new Map();
@@ -93,7 +93,7 @@ export class IssuesLayer {
     } catch {
       if (tile.abort.signal.aborted) return;
       this.tiles.delete(key);
-      this.fault(() => this.refresh());
+      this.fault("issues", () => this.refresh());
     }
   }
 

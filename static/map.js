@@ -14,17 +14,20 @@ const town = readBlock("villagemap-town");
 const source = town ? new InlineSource(town) : new TileSource();
 const faultBox = document.getElementById("vm-fault");
 
-/** Say beside the map that data is missing, with a button that asks again; null takes the message away. */
-function fault(retry) {
-  faultBox.replaceChildren();
-  faultBox.hidden = !retry;
-  if (!retry) return;
+const retries = new Map();
+
+/** Say beside the map that data is missing, with one button that asks again for all that failed. */
+function fault(what, retry) {
+  retries.set(what, retry);
   const button = element("button", { type: "button" }, say("retry"));
   button.addEventListener("click", () => {
-    fault(null);
-    retry();
+    const failed = [...retries.values()];
+    retries.clear();
+    faultBox.hidden = true;
+    for (const again of failed) again();
   });
-  faultBox.append(element("span", {}, say("fault")), button);
+  faultBox.replaceChildren(element("span", {}, say("fault")), button);
+  faultBox.hidden = false;
 }
 
 /** A popup of its own rather than the mark's, so that it outlives a mark that leaves the viewport. */
@@ -58,7 +61,7 @@ async function openSpot(bounds, at) {
     const rows = await source.inside(bounds);
     showPopup(at, rows.length ? listContent(rows, (id) => open(id, at)) : element("p", {}, say("clusters_end")));
   } catch {
-    fault(() => openSpot(bounds, at));
+    fault("spot", () => openSpot(bounds, at));
   }
 }
 
@@ -128,9 +131,16 @@ async function drawGround() {
     placeNamesAround = drawNames(map, frame.layers.names, villages);
     frame.layers.names.on("add", () => placeNamesAround(covered));
     placeNamesAround(covered);
-    if (!page.basemap) drawNeighbours(map, await source.neighbours(), page.town.code);
   } catch {
-    fault(drawGround);
+    fault("ground", drawGround);
+  }
+}
+
+async function drawAround() {
+  try {
+    drawNeighbours(map, await source.neighbours(), page.town.code);
+  } catch {
+    fault("around", drawAround);
   }
 }
 
@@ -154,6 +164,7 @@ function start() {
   });
   drawGround();
   issues.refresh();
+  if (!page.basemap) drawAround();
   window.addEventListener("beforeprint", () => map.invalidateSize({ animate: false }));
 }
 

@@ -237,7 +237,7 @@ class TownMap(folium.Map):
         styles = "".join(f'<link rel="stylesheet" href="{_address(name)}">\n' for name in STYLES)
         leaflet = f'<script nonce="{tag}" src="{VENDOR}leaflet/leaflet.js"></script>\n'
         module = f'<script type="module" nonce="{tag}" src="/static/map.js"></script>\n'
-        return self._compose(tag, styles + leaflet, module)
+        return self._compose(tag, _ICON + styles + leaflet, module)
 
     def page_inline(self) -> str:
         """One self-contained page that opens from disk and asks no network for anything.
@@ -330,6 +330,10 @@ _VENDORED = {
         "images/marker-shadow.png",
     )
 }
+_ICON = (
+    "<link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Cpath d='M8 1 15 14H1Z' fill='%232166AC'/%3E%3C/svg%3E\">\n"
+)
 _INLINE_TAG = re.compile(r"<(script|style)(?=>)")
 _FOLIUM_VIEWPORT = re.compile(r'<meta name="viewport"[^>]*user-scalable=no[^>]*/>')
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
