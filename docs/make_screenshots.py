@@ -1,0 +1,78 @@
+"""Draw the pictures of the README: a real server on a fresh sample county, seen through a real Chromium.
+
+python docs/make_screenshots.py [FOLDER]      (default: docs/images)
+"""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from run import find_browser  # noqa: E402 - run.py lies in the root, which isn't a package
+
+SIZE = {"width": 1440, "height": 900}
+PATIENCE_S = 120
+
+
+@contextmanager
+def sample_server() -> Iterator[str]:
+    """Address of a server that shows a sample county made for the occasion."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with TemporaryDirectory() as folder:
+        words = ["demo", "--dir", f"{folder}/county", "--port", str(port)]
+        server = subprocess.Popen([sys.executable, "-m", "villagemap", *words], cwd=ROOT)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            wait_for(address)
+            yield address
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def wait_for(address: str) -> None:
+    """Return once the server answers."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        try:
+            with urlopen(f"{address}/health"):  # noqa: S310 - our own address
+                return
+        except (URLError, ConnectionError):
+            time.sleep(0.2)
+    sys.exit(f"no answer from {address} in {PATIENCE_S} s")
+
+
+def draw(page: Page, address: str, folder: Path) -> None:
+    """The home page, and the map of the first town in its table."""
+    page.goto(address)
+    page.screenshot(path=folder / "home.png")
+    page.locator("a[href*='/towns/']").first.click()
+    page.wait_for_selector("[data-drawn]")
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=folder / "town-map.png")
+
+
+def main() -> None:
+    """Make the folder and the pictures in it."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    with sample_server() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
+        draw(browser.new_page(viewport=SIZE, locale="zh-CN"), address, folder)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
