@@ -6,6 +6,7 @@ import platform
 import shutil
 import sqlite3
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from villagemap.auth import Policy
@@ -16,6 +17,22 @@ from villagemap.store.protocol import Broken, Head
 LIBRARIES = ("folium", "geopandas", "shapely", "pyproj", "fastapi", "pyogrio", "numpy", "pandas")
 LITTLE_SPACE_MB = 500
 OWNER_ONLY = 0o077
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Whose data these are and how new: the last event's number (0 for none) and instant."""
+
+    county: str
+    seq: int
+    changed_at: datetime | None
+
+
+@flow("admin.state", Policy.READ)
+def state(session: Session) -> State:
+    """What a health check, a cache and a page's date go by."""
+    store = session.workspace.store
+    return State(county=store.county, seq=store.head().seq, changed_at=store.last_event_at())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

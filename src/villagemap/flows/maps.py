@@ -1,5 +1,6 @@
 """Flows that draw: the tiles below a map, and a town's map, linked to the server or as one file."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -11,13 +12,13 @@ from villagemap.auth import Policy
 from villagemap.counts import town_counts
 from villagemap.errors import WrongUseError
 from villagemap.flows.issues import Card, card, place_number
-from villagemap.flows.places import place_feature
+from villagemap.flows.places import list_places, place_feature
 from villagemap.flows.registry import Session, flow
 from villagemap.flows.workspace import Workspace
 from villagemap.model import BBox, Counts, IssueFilter, Level, Place, Privacy
 from villagemap.places import Gazetteer
 from villagemap.settings import TIME_ZONE
-from villagemap.tiles import MAX_ZOOM, Chosen, Tile, TileIndex
+from villagemap.tiles import MAX_ZOOM, Chosen, Tile, TileIndex, tile_bbox
 from villagemap.workflow import STATUSES, URGENCIES
 
 if TYPE_CHECKING:
@@ -68,8 +69,7 @@ def issue_tile(session: Session, zoom: int, x: int, y: int, where: TileFilter) -
     WrongUseError
         If there is no such tile.
     """
-    if not 0 <= zoom <= MAX_ZOOM or not 0 <= x < 1 << zoom or not 0 <= y < 1 << zoom:
-        raise WrongUseError("no_such_tile", zoom=zoom, x=x, y=y)
+    _check_tile(zoom, x, y)
     cache = tile_index(session.workspace)
     assert cache.index is not None  # noqa: S101 - tile_index has just made it
     tile = cache.index.tile(zoom, x, y, _chosen(session, where, cache.categories))
@@ -77,15 +77,38 @@ def issue_tile(session: Session, zoom: int, x: int, y: int, where: TileFilter) -
     return _tile_json(tile, briefs)
 
 
+@flow("tiles.places", Policy.READ)
+def place_tile(session: Session, level: Level, zoom: int, x: int, y: int) -> bytes:
+    """The places of a level that touch one map tile, whole, as a GeoJSON FeatureCollection.
+
+    Raises
+    ------
+    WrongUseError
+        If there is no such tile.
+    """
+    _check_tile(zoom, x, y)
+    features, _ = list_places(session, level, bbox=tile_bbox(zoom, x, y))
+    return _collection(features)
+
+
+def _check_tile(zoom: int, x: int, y: int) -> None:
+    if not 0 <= zoom <= MAX_ZOOM or not 0 <= x < 1 << zoom or not 0 <= y < 1 << zoom:
+        raise WrongUseError("no_such_tile", zoom=zoom, x=x, y=y)
+
+
+_INDEXING = threading.Lock()
+
+
 def tile_index(workspace: Workspace) -> TileCache:
-    """The tile index as of the last event and today."""
+    """The tile index as of the last event and today; built once, however many tiles ask for it together."""
     columns = workspace.columns()
     key = (columns.seq, workspace.settings.day())
-    cache = workspace.tiles
-    if not isinstance(cache, TileCache) or cache.key != key:
-        cache = TileCache(key, TileIndex(columns, key[1]), columns.categories)
-        workspace.tiles = cache
-    return cache
+    with _INDEXING:
+        cache = workspace.tiles
+        if not isinstance(cache, TileCache) or cache.key != key:
+            cache = TileCache(key, TileIndex(columns, key[1]), columns.categories)
+            workspace.tiles = cache
+        return cache
 
 
 def _chosen(session: Session, where: TileFilter, categories: Sequence[str]) -> Chosen:

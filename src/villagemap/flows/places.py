@@ -130,9 +130,17 @@ def list_places(
     return [place_feature(place, gazetteer) for place in page], following if following < len(chosen) else None
 
 
+@flow("places.extent", Policy.READ)
+def places_extent(session: Session) -> BBox | None:
+    """The extent of all places; None where nothing has a position."""
+    return session.workspace.gazetteer().bbox()
+
+
 @flow("places.show", Policy.READ)
 def show_place(session: Session, level: Level, code: str) -> tuple[str, str]:
-    """A place's GeoJSON feature by any code that it has or had, and its code today.
+    """A place's GeoJSON feature by any code that it has or had (or its place id), and its code today.
+
+    A place without a code has its place id for one.
 
     Raises
     ------
@@ -140,10 +148,10 @@ def show_place(session: Session, level: Level, code: str) -> tuple[str, str]:
         If no place of this level has or had the code.
     """
     gazetteer = session.workspace.gazetteer()
-    place = gazetteer.by_code(code)
+    place = gazetteer.by_code(code) or gazetteer.by_id.get(code)
     if place is None or place.level is not level:
         raise NotFoundError(f"unknown_{level}", word=code)
-    return place_feature(place, gazetteer), place.code
+    return place_feature(place, gazetteer), place.code or place.place_id
 
 
 def place_feature(place: Place, gazetteer: Gazetteer) -> str:
