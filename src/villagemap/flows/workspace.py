@@ -94,12 +94,19 @@ def init_workspace(folder: Path, settings: Settings) -> None:
         GeoPackageStore.create(partial / STORE_FILE, settings.county).close()
         _make_accounts(partial / ACCOUNTS_FILE)
         (partial / "settings.toml").write_text(_settings_text(settings), encoding="utf-8")
-        if folder.exists():
-            folder.rmdir()
-        partial.replace(folder)
+        take_place(partial, folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def take_place(partial: Path, folder: Path) -> None:
+    """Let a finished workspace take its folder's place; only an empty folder may stand there."""
+    if folder.exists():
+        if any(folder.iterdir()):
+            raise ConflictError("folder_not_empty", folder=str(folder))
+        folder.rmdir()
+    partial.replace(folder)
 
 
 def _make_accounts(path: Path) -> None:

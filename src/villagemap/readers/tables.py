@@ -115,6 +115,8 @@ def _delimiter(lines: Iterable[str]) -> str:
 def _header(rows: Iterator[tuple[int, list[str]]]) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     """Names of columns from the first row, and the rows below it."""
     _, cells = next(rows, (0, []))
+    if not cells:
+        raise BadInputError("file_empty")
     names = [" ".join(cell.split()) for cell in cells]
     while names and not names[-1]:
         names.pop()

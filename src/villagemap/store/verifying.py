@@ -45,8 +45,8 @@ def first_broken(connection: sqlite3.Connection, county: str) -> Broken | None:
     """The first event or row that doesn't follow from the chain, or None."""
     try:
         _check_chain(connection, county)
+        _check_places(connection, county)  # first: issues' texts show their names
         _check_issues(connection, county)
-        _check_places(connection, county)
         _check_operations(connection, county)
     except _Found as found:
         return found.broken

@@ -13,6 +13,7 @@ from typing import Any
 
 LANGS = ("zh", "en")
 DEFAULT_LANG = "zh"
+_IN_WORDS = {"zh": "chinese", "en": "english"}
 
 
 @cache
@@ -22,7 +23,7 @@ def catalog(room: str, lang: str) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def text(key: str, lang: str, **params: Any) -> str:  # noqa: ANN401 - str.format takes anything
+def text(key: str, lang: str, /, **params: Any) -> str:  # noqa: ANN401 - str.format takes anything
     """The sentence under ``key`` ("room.path.to.key") in ``lang``, filled with ``params``.
 
     Raises
@@ -41,10 +42,10 @@ def text(key: str, lang: str, **params: Any) -> str:  # noqa: ANN401 - str.forma
 
 def lang_of_locale() -> str:
     """``zh`` or ``en`` by ``$VILLAGEMAP_LANG``, else by the system's locale; Chinese when it says neither."""
-    chosen = os.environ.get("VILLAGEMAP_LANG", "")
-    names = [chosen] if chosen else [os.environ.get(k, "") for k in ("LC_ALL", "LC_MESSAGES", "LANG")]
-    names += [locale.getlocale()[0] or ""]
-    return next((n[:2].lower() for n in names if n[:2].lower() in LANGS), DEFAULT_LANG)
+    named = (os.environ.get(name, "") for name in ("VILLAGEMAP_LANG", "LC_ALL", "LC_MESSAGES", "LANG"))
+    # Windows sets none of these and names its locales in words
+    chosen = next((name for name in named if name), locale.getlocale()[0] or "" if os.name == "nt" else "")
+    return next((lang for lang in LANGS if chosen.casefold().startswith((lang, _IN_WORDS[lang]))), DEFAULT_LANG)
 
 
 def lang_of_header(accept_language: str) -> str:

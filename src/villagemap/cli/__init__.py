@@ -1,0 +1,1 @@
+"""The command line: a door that calls flows and prints what they return."""

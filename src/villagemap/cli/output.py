@@ -1,0 +1,221 @@
+"""Commands that give something out: map, export, show, verify, doctor."""
+
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+
+from villagemap.cli.options import Dir, Json
+from villagemap.cli.session import opened, print_json
+from villagemap.cli.words import LANG, say
+from villagemap.errors import WrongUseError
+from villagemap.model import Audience, BBox, IssueFilter, Level
+from villagemap.texts import text
+
+if TYPE_CHECKING:
+    from villagemap.flows.registry import Session
+
+SUFFIX = ".geojson"
+SHIFTED = frozenset({"gcj02", "bd09"})
+Words = Annotated[list[str] | None, typer.Option(show_default=False)]
+
+
+def town_map(
+    town: Annotated[str, typer.Argument(help=say("options.town"), metavar="TOWN", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help=say("map.output"), show_default=False)],
+    directory: Dir = None,
+    inline: Annotated[bool, typer.Option("--inline", help=say("map.inline"))] = True,  # noqa: ARG001
+) -> None:
+    """Write a town's map as a page; a file is always self-contained, since a linked one needs a server."""
+    from villagemap.flows.maps import town_map as flow
+
+    with opened(directory) as session:
+        drawn = flow(session, town, LANG, inline=True)
+        page = drawn.page_inline()
+        clusters = drawn.view.inline is not None and drawn.view.inline.clusters is not None
+    _write(output, [page.encode()])
+    click.echo(say("map.done", path=output, size_kb=len(page) // 1000), err=True)
+    if clusters:
+        click.echo(say("map.clusters"), err=True)
+
+
+def export(
+    output: Annotated[Path, typer.Argument(help=say("export.output"), metavar="FILE", show_default=False)],
+    directory: Dir = None,
+    town: Annotated[list[str] | None, typer.Option("--town", help=say("options.town"), show_default=False)] = None,
+    village: Annotated[list[str] | None, typer.Option("--village", help=say("export.village"))] = None,
+    category: Annotated[list[str] | None, typer.Option("--category", help=say("export.category"))] = None,
+    status: Annotated[list[str] | None, typer.Option("--status", help=say("export.status"))] = None,
+    overdue: Annotated[bool, typer.Option("--overdue", help=say("export.overdue"))] = False,
+    bbox: Annotated[str, typer.Option("--bbox", help=say("export.bbox"), show_default=False)] = "",
+    found_from: Annotated[str, typer.Option("--from", help=say("export.from"), show_default=False)] = "",
+    found_to: Annotated[str, typer.Option("--to", help=say("export.to"), show_default=False)] = "",
+    audience: Annotated[Audience, typer.Option("--for", help=say("export.for"))] = Audience.OWNER,
+    datum: Annotated[str, typer.Option("--datum", help=say("export.datum"))] = "wgs84",
+) -> None:
+    """Write issues as GeoJSON."""
+    from villagemap.crs import parse_datum
+    from villagemap.flows.issues import count_issues, export_geojson
+
+    datum = parse_datum(datum)
+    path = _named(output, datum)
+    with opened(directory) as session:
+        where = IssueFilter(
+            towns=_places(session, town, Level.TOWN),
+            villages=_places(session, village, Level.VILLAGE, (town or [""])[0]),
+            categories=_codes(session, category, "categories"),
+            statuses=_codes(session, status, "statuses"),
+            overdue_on=session.workspace.settings.day() if overdue else None,
+            bbox=_bbox(bbox),
+            found_from=_day(found_from),
+            found_to=_day(found_to),
+            audience=audience,
+        )
+        count = count_issues(session, where)
+        _write(path, export_geojson(session, where, datum=datum))
+    click.echo(say("export.done", path=path, count=count), err=True)
+
+
+def _named(output: Path, datum: str) -> Path:
+    """The file to write; a shifted datum shows in its name."""
+    if str(output) == "-":
+        return output
+    if output.suffix.casefold() not in {SUFFIX, ".json"}:
+        raise WrongUseError("export_suffix", suffix=output.suffix or output.name, known=SUFFIX)
+    mark = f".{datum}{SUFFIX}"
+    if datum in SHIFTED and not output.name.casefold().endswith(mark):
+        return output.with_name(output.stem + mark)
+    return output
+
+
+def _places(session: "Session", words: list[str] | None, level: Level, town: str = "") -> tuple[str, ...]:
+    from villagemap.flows.places import find_place
+
+    return tuple(find_place(session, word, level, town).place_id for word in words or ())
+
+
+def _codes(session: "Session", words: list[str] | None, kind: str) -> tuple[str, ...]:
+    vocabulary = session.workspace.vocabulary
+    codes = []
+    for word in words or ():
+        code = vocabulary.code_of(kind, word)
+        if code is None:
+            known = vocabulary.categories if kind == "categories" else vocabulary.words[kind]
+            raise WrongUseError(f"unknown_{kind}", word=word, known=", ".join(known))
+        codes.append(code)
+    return tuple(codes)
+
+
+def _bbox(words: str) -> BBox | None:
+    if not words:
+        return None
+    try:
+        west, south, east, north = (float(word) for word in words.split(","))
+    except ValueError as fault:
+        raise WrongUseError("bbox_unreadable", value=words) from fault
+    return BBox(west, south, east, north)
+
+
+def _day(word: str) -> date | None:
+    try:
+        return date.fromisoformat(word) if word else None
+    except ValueError as fault:
+        raise WrongUseError("date_unreadable", value=word) from fault
+
+
+def _write(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write a whole file or none: beside it first, then in its place. "-" is stdout."""
+    if str(path) == "-":
+        for chunk in chunks:
+            sys.stdout.buffer.write(chunk)
+        return
+    if path.is_dir():
+        raise WrongUseError("output_exists_folder", path=path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+        partial.replace(path)
+    except OSError as fault:
+        raise WrongUseError("output_unwritable", path=path, fault=fault.strerror or str(fault)) from fault
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def show(
+    issue: Annotated[str, typer.Argument(help=say("show.id"), metavar="ID", show_default=False)],
+    directory: Dir = None,
+    as_json: Json = False,
+) -> None:
+    """Show one issue with its story."""
+    from villagemap.flows.issues import show_issue
+
+    with opened(directory) as session:
+        shown = show_issue(session, issue)
+        vocabulary = session.workspace.vocabulary
+    if as_json:
+        print_json(shown)
+        return
+    kinds = {"category": "categories", "status": "statuses", "urgency": "urgencies", "lead_unit": "units"}
+    for name, kind in kinds.items():
+        shown[name] = vocabulary.label(kind, shown[name], LANG)
+    shown["sources"] = [vocabulary.label("sources", source, LANG) for source in shown["sources"]]
+    shown["help_units"] = [vocabulary.label("units", unit, LANG) for unit in shown["help_units"]]
+    for name, label in _labels().items():
+        if shown[name] not in (None, "", [], ()):
+            click.echo(f"{label}\t{_line(shown[name])}")
+    for event in shown["events"]:
+        at = event["at"].astimezone().strftime("%Y-%m-%d %H:%M")
+        click.echo(f"{at}\t{event['kind']}\t{event['actor']}\t{event['note']}")
+
+
+def _labels() -> dict[str, str]:
+    from villagemap.texts import catalog
+
+    labels: dict[str, str] = catalog("cli", LANG)["show"]["labels"]
+    return labels
+
+
+def _line(value: Any) -> str:  # noqa: ANN401 - whatever a card holds
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def verify(directory: Dir = None, as_json: Json = False) -> None:
+    """Replay the chain of events against the rows."""
+    from villagemap.flows.admin import verify as flow
+
+    with opened(directory) as session:
+        found = flow(session)
+    broken = found.broken
+    if as_json:
+        told = {"seq": found.head.seq, "hash": found.head.hash, "broken": broken._asdict() if broken else None}
+        print_json(told)
+    elif broken is None:
+        click.echo(say("verify.whole", seq=found.head.seq, hash=found.head.hash[:16]), err=True)
+    if broken is not None:
+        fault = text(f"store.{broken.fault}", LANG)
+        click.echo(say("verify.broken", table=broken.table, key=broken.key, fault=fault), err=True)
+        raise typer.Exit(3)
+
+
+def doctor(directory: Dir = None, as_json: Json = False) -> None:
+    """Look at what commonly goes wrong."""
+    from villagemap.flows.admin import doctor as flow
+
+    with opened(directory) as session:
+        checks = flow(session)
+    if as_json:
+        print_json([asdict(check) for check in checks])
+    for check in checks if not as_json else ():
+        mark = say("doctor.ok") if check.ok else say("doctor.bad")
+        click.echo(f"{mark}\t{say(f'doctor.checks.{check.code}')}\t{check.seen}")
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
