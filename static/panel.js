@@ -31,6 +31,7 @@ function drawFigures() {
   const notes = [];
   if (page.counts.unlocated) notes.push(say("unlocated", { count: figure(page.counts.unlocated) }));
   if (page.counts.outside) notes.push(say("outside", { count: figure(page.counts.outside) }));
+  if (page.withheld) notes.push(say("withheld", { count: figure(page.withheld) }));
   if (notes.length) section.append(element("p", { class: "vm-quiet" }, notes.join(say("semicolon")) + say("stop")));
   if (page.links) {
     const address = `${page.links.export}?town=${encodeURIComponent(page.town.code)}`;

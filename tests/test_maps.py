@@ -88,6 +88,16 @@ def test_text_of_users_stays_text(text, linked):
         assert parts.block("villagemap-town")["cards"][0]["description"] == text
 
 
+def test_json_blocks_hold_no_sign_that_html_or_javascript_reads():
+    view = sample_view(issues=2, text="".join(HOSTILE))
+    page = town_map(view).page_inline()
+    for name in ("villagemap-page", "villagemap-town"):
+        start = page.index(f'id="{name}">') + len(f'id="{name}">')
+        content = page[start : page.index("</script>\n", start)]
+        assert not set(content) & set("<>&\u2028\u2029")
+        assert json.loads(content)
+
+
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 @settings(max_examples=40, deadline=None)
 def test_any_name_comes_back_as_it_was(text):

@@ -91,7 +91,8 @@ class InlineTown:
 class TownView:
     """One town as it stands on ``today``; ``data_on`` is the day of the newest change in the data.
 
-    Exactly one of ``links`` (the page fetches) and ``inline`` (the page holds) is given.
+    Exactly one of ``links`` (the page fetches) and ``inline`` (the page holds) is given. ``withheld`` is how many
+    counted issues an inline page doesn't hold because its readers may not see them; the page says so.
     """
 
     code: str
@@ -107,6 +108,7 @@ class TownView:
     approximate: bool = False
     basemap: Basemap = field(default_factory=Basemap)
     review_number: str = ""
+    withheld: int = 0
     links: Links | None = None
     inline: InlineTown | None = None
 
@@ -382,6 +384,7 @@ def _page(view: TownView) -> dict[str, Any]:
         "demo": view.demo,
         "approximate": view.approximate,
         "review_number": view.review_number,
+        "withheld": view.withheld,
         "basemap": asdict(view.basemap) if view.basemap.url and view.links else None,
         "groups": [
             {"code": code, "label": labels[view.lang], "shape": code if code in SHAPES else "other"}
