@@ -120,6 +120,11 @@ class Gazetteer:
         return at is not None
 
 
+def place_number(place: Place) -> int:
+    """The number in a place's id, as columns hold it."""
+    return int(place.place_id[1:])
+
+
 def plain_name(name: str) -> str:
     """A name as it is compared: without spaces, case aside."""
     return "".join(name.split()).casefold()

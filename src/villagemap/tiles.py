@@ -4,6 +4,7 @@ Takes columns, returns values; never sees the store. Positions are kept as web-m
 quadtree, so that a tile of any zoom is one slice of the arrays and a county's tile costs one pass over it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -11,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from villagemap.model import BBox
+from villagemap.model import BBox, Located
 from villagemap.store.protocol import IssueColumns
-from villagemap.workflow import URGENCIES, urgencies
+from villagemap.workflow import NO_CASES, STATUSES, URGENCIES, urgencies
 
 BITS = 31
 """Bits of a web-mercator coordinate: 2 cm at the equator."""
@@ -30,6 +31,8 @@ SINGLES_FROM_ZOOM = 17
 
 MOST_SINGLES = 400
 
+LOCATED = tuple(Located)
+
 Ints = npt.NDArray[np.int64]
 
 
@@ -43,13 +46,14 @@ class Cluster(NamedTuple):
 
 
 class Single(NamedTuple):
-    """One issue; ``category`` and ``urgency`` are codes."""
+    """One issue; ``category`` and ``urgency`` are codes, ``held`` says that an interim measure or deferral stands."""
 
     fid: int
     lon: float
     lat: float
     category: str
     urgency: str
+    held: bool
 
 
 class Tile(NamedTuple):
@@ -73,11 +77,16 @@ class Chosen:
 
 
 class TileIndex:
-    """All located issues of a county on one day, in quadtree order."""
+    """All cases of a county that have a place on the map, on one day, in quadtree order.
 
-    def __init__(self, columns: IssueColumns, today: date) -> None:
-        placed = np.flatnonzero(~np.isnan(columns.lon))
-        x, y = mercator(columns.lon[placed], columns.lat[placed])
+    ``seats`` gives a village's number its lon, lat: where a case that is bound to its village is drawn.
+    """
+
+    def __init__(self, columns: IssueColumns, today: date, seats: Mapping[int, tuple[float, float]]) -> None:
+        self._lon, self._lat = _with_seats(columns, seats)
+        drawn = ~np.isnan(self._lon) & ~np.isin(columns.status, [STATUSES.index(status) for status in NO_CASES])
+        placed = np.flatnonzero(drawn)
+        x, y = mercator(self._lon[placed], self._lat[placed])
         keys = morton(x, y)
         order = np.argsort(keys, kind="stable")
         rows = placed[order]
@@ -155,16 +164,32 @@ class TileIndex:
     def _singles(self, kept: Ints) -> list[Single]:
         columns, rows = self._columns, self._rows[kept]
         return [
-            Single(fid, round(lon, 7), round(lat, 7), columns.categories[category], URGENCIES[urgency].value)
-            for fid, lon, lat, category, urgency in zip(
+            Single(
+                fid, round(lon, 7), round(lat, 7), columns.categories[category], URGENCIES[urgency].value, bool(held)
+            )
+            for fid, lon, lat, category, urgency, held in zip(
                 columns.fid[rows].tolist(),
-                columns.lon[rows].tolist(),
-                columns.lat[rows].tolist(),
+                self._lon[rows].tolist(),
+                self._lat[rows].tolist(),
                 self._category[kept].tolist(),
                 self._urgency[kept].tolist(),
+                columns.held[rows].tolist(),
                 strict=True,
             )
         ]
+
+
+def _with_seats(
+    columns: IssueColumns, seats: Mapping[int, tuple[float, float]]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Positions in which cases bound to a village stand at its seat."""
+    size = max([*seats, int(columns.village.max(initial=0))], default=0) + 1
+    table = np.full((size, 2), np.nan)
+    for number, seat in seats.items():
+        table[number] = seat
+    bound = np.isnan(columns.lon) & (columns.located == LOCATED.index(Located.INSIDE))
+    at_seat = table[columns.village]
+    return np.where(bound, at_seat[:, 0], columns.lon), np.where(bound, at_seat[:, 1], columns.lat)
 
 
 def mercator(lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]) -> tuple[Ints, Ints]:

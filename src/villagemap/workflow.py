@@ -23,6 +23,9 @@ CLAIMED = frozenset({Status.SUBMITTED, Status.CLOSED})
 RUNNING = frozenset({Status.REPORTED, Status.REGISTERED, Status.RECTIFYING, Status.RETURNED, Status.DEFERRED})
 """What a duty unit still has to work on, and so can be overdue with."""
 
+NO_CASES = frozenset({Status.DUPLICATE, Status.REJECTED})
+"""What turned out to be no case of its own: kept, and counted and drawn nowhere."""
+
 STATUSES = tuple(Status)
 URGENCIES = tuple(Urgency)
 NEAR_DAYS = 7

@@ -14,6 +14,7 @@ from villagemap.errors import NotFoundError
 from villagemap.exports import geojson
 from villagemap.flows.registry import Session, flow
 from villagemap.model import Audience, Counts, Event, Issue, IssueFilter, Level, Photo, Place, Privacy
+from villagemap.places import place_number
 from villagemap.store.protocol import FeaturePage
 from villagemap.workflow import urgency
 
@@ -49,11 +50,6 @@ def county_table(session: Session, today: date | None = None) -> tuple[Counts, l
     if 0 in by_town:
         rows.append(TownRow(None, by_town[0]))
     return county_counts(columns, day), rows
-
-
-def place_number(place: Place) -> int:
-    """The number in a place's id, as columns hold it."""
-    return int(place.place_id[1:])
 
 
 @flow("issues.page", Policy.READ)

@@ -22,6 +22,7 @@ _CODES = {
 _TYPES: dict[str, npt.DTypeLike] = {
     "fid": np.int64, "lon": np.float64, "lat": np.float64, "status": np.int8, "town": np.int32, "village": np.int32,
     "found": np.int32, "due": np.int32, "progress": np.int8, "located": np.int8, "privacy": np.int8, "shape": np.int8,
+    "held": np.int8,
 }  # fmt: skip
 
 
@@ -38,7 +39,8 @@ def _select() -> str:
         f"SELECT category, fid, lon, lat, {coded('status')},"
         " coalesce(CAST(substr(town_id, 2) AS INTEGER), 0), coalesce(CAST(substr(village_id, 2) AS INTEGER), 0),"
         f" {_DAY.format('found_on', NO_DAY)}, {_DAY.format(deadline, NO_DAY)}, {begun},"
-        f" {coded('located')}, {coded('privacy')}, coalesce(length(geom), 0) > 29 FROM issues"
+        f" {coded('located')}, {coded('privacy')}, coalesce(length(geom), 0) > 29,"
+        " interim_on IS NOT NULL OR status = 'deferred' FROM issues"
     )
 
 

@@ -42,7 +42,8 @@ class IssueColumns:
     lines and polygons); ``category`` indexes ``categories``; ``status`` indexes `workflow.STATUSES`; ``town`` and
     ``village`` are the numbers in place ids (0 for none); ``found``, ``due`` day numbers (`workflow.NO_DAY` for none,
     a deferral's end for the deadline); ``progress`` 1 where work has begun; ``located`` indexes `model.Located`;
-    ``privacy`` indexes `model.Privacy`; ``shape`` 1 for lines and polygons.
+    ``privacy`` indexes `model.Privacy`; ``shape`` 1 for lines and polygons;
+    ``held`` 1 where an interim measure or deferral stands.
     """
 
     seq: int
@@ -60,6 +61,7 @@ class IssueColumns:
     located: npt.NDArray[np.int8]
     privacy: npt.NDArray[np.int8]
     shape: npt.NDArray[np.int8]
+    held: npt.NDArray[np.int8]
 
 
 class Writer(Protocol):
