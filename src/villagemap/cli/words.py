@@ -12,7 +12,7 @@ from villagemap.texts import LANGS, catalog, lang_of_locale, text
 def _given_lang() -> str:
     """The value of ``--lang`` anywhere on the command line, else the locale's language."""
     words = sys.argv[1:]
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words, ""][1:], strict=True):
         value = following if word == "--lang" else word.partition("--lang=")[2]
         if value in LANGS:
             return value
