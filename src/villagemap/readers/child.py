@@ -27,10 +27,11 @@ def main() -> None:
         tell(parse(request["kind"], request["file"], request["sheet"], limits), limits, out)
     except VillagemapError as fault:
         answer = [type(fault).__name__, fault.code, fault.params]
-    except MemoryError:
-        answer = ["TooLargeError", "parser_memory", {"limit_mb": limits.memory_bytes // MEGABYTE}]
     except Exception as fault:  # noqa: BLE001 - whatever a parser throws on a broken file
-        answer = ["BadInputError", "parser_died", {"fault": f"{type(fault).__name__}: {fault}"[:500]}]
+        if isinstance(fault, MemoryError) or isinstance(fault.__cause__, MemoryError):
+            answer = ["TooLargeError", "parser_memory", {"limit_mb": limits.memory_bytes // MEGABYTE}]
+        else:
+            answer = ["BadInputError", "parser_died", {"fault": f"{type(fault).__name__}: {fault}"[:500]}]
     else:
         return
     out.write(orjson.dumps({"error": answer}) + b"\n")

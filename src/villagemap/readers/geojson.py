@@ -20,7 +20,9 @@ from villagemap.errors import BadInputError, TooLargeError
 from villagemap.readers.contract import Limits, Parsed, ParsedRow
 from villagemap.readers.tables import json_text
 
-_BRACE = re.compile(rb'(?:[^{}"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+([{}])', re.DOTALL)
+_BRACE = re.compile(rb'(?:[^{}"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+([{}"]|\Z)', re.DOTALL)
+"""To the next brace outside a string, to a quotation mark without partner, or to the end: it never looks twice."""
+
 _OPENING = re.compile(rb'"features"\s*:\s*(\[)\s*\Z')
 _COMMA = re.compile(rb"\s*,\s*\Z")
 _CLOSING = re.compile(rb"\s*\]")
@@ -63,10 +65,12 @@ def _cut(text: mmap.mmap, limits: Limits) -> tuple[dict[str, Any], "array[int]"]
                 if inside:
                     spans.append(at)
             depth += 1
-        else:
+        elif brace[1] == b"}":
             depth -= 1
             if depth == 1 and inside:
                 spans.append(at + 1)
+        elif brace[1]:
+            raise _broken("quotation mark")
         last = at + 1
         if len(spans) > 2 * limits.rows:
             raise TooLargeError("table_too_long", limit=limits.rows)

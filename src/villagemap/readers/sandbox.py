@@ -29,7 +29,6 @@ from villagemap import errors
 from villagemap.crs import parse_datum
 from villagemap.readers.contract import DEFAULT_LIMITS, MEGABYTE, Limits
 from villagemap.readers.intake import Taken, take_in
-from villagemap.texts import catalog
 
 _BOOT = "import sys; sys.path.append(sys.argv.pop()); from villagemap.readers.child import main; main()"
 _KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "WINDIR")
@@ -182,12 +181,12 @@ class _Child:
         """The lines up to the end, as rows of at least ``width`` values."""
         count = 0
         while isinstance(batch := self._line(), list):
-            numbers, values, shapes, faults = batch
-            if any(len(cells) < width for cells in values) or set(map(type, chain(*values))) - {str}:
+            rows = _rows(batch, width)
+            if rows is None:
                 raise self._died()
-            count += len(numbers)
-            yield list(map(Row, numbers, values, shapes, faults))
-        if batch.get("end") != count:
+            count += len(rows)
+            yield rows
+        if batch != {"end": count}:
             raise self._died()
 
     def end(self) -> None:
@@ -209,14 +208,19 @@ class _Child:
         except orjson.JSONDecodeError:
             raise self._died() from None
         if isinstance(answer, dict) and "error" in answer:
-            raise self._error(*answer["error"])
+            raise self._error(answer["error"])
         return answer
 
-    def _error(self, kind: str, code: str, params: dict[str, Any]) -> errors.VillagemapError:
+    def _error(self, answer: Any) -> errors.VillagemapError:  # noqa: ANN401 - JSON
+        """The child's error, if it is one of ours and makes a sentence."""
         known = {"BadInputError": errors.BadInputError, "TooLargeError": errors.TooLargeError}
-        if kind not in known or code not in catalog("errors", "en"):
+        try:
+            kind, code, params = answer
+            error = known[kind](code, **{**params, "file": self.name})
+            error.sentence("en")
+        except (TypeError, ValueError, KeyError, OSError):
             return self._died()
-        return known[kind](code, **{**params, "file": self.name})
+        return error
 
     def _died(self) -> errors.BadInputError:
         """Why the child said nothing more."""
@@ -230,6 +234,20 @@ class _Child:
         if sys.platform != "win32" and self.process.poll() == -signal.SIGXCPU:
             return errors.TooLargeError("parser_too_slow", file=self.name, seconds=self.limits.cpu_s)
         return errors.BadInputError("parser_died", file=self.name)
+
+
+def _rows(batch: list[Any], width: int) -> list[Row] | None:
+    """The rows of one line; None if it isn't made as it must be."""
+    try:
+        numbers, values, shapes, faults = batch
+        texts = set(map(type, chain(*values, faults))) <= {str} and set(map(type, shapes)) <= {str, type(None)}
+        if not texts or set(map(type, numbers)) - {int} or any(len(cells) < width for cells in values):
+            return None
+        if not len(numbers) == len(values) == len(shapes) == len(faults):
+            return None
+        return list(map(Row, numbers, values, shapes, faults))
+    except (TypeError, ValueError):
+        return None
 
 
 class _Watch(threading.Thread):
