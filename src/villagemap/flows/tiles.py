@@ -119,4 +119,5 @@ def chosen(session: Session, where: TileFilter, categories: Sequence[str]) -> Ch
 def _tile_json(tile: Tile, briefs: Mapping[int, tuple[str, str | None]]) -> bytes:
     shapes = {briefs[s.fid][0]: orjson.Fragment(shape) for s in tile.singles if (shape := briefs[s.fid][1])}
     singles = [(briefs[s.fid][0], s.lon, s.lat, s.category, s.urgency, s.held) for s in tile.singles]
-    return orjson.dumps({"clusters": tile.clusters, "features": singles, "shapes": shapes})
+    clusters = [tuple(cluster) for cluster in tile.clusters]  # orjson takes no named tuples
+    return orjson.dumps({"clusters": clusters, "features": singles, "shapes": shapes})
