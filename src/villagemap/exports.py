@@ -6,6 +6,8 @@ RFC 7946 knows WGS 84 only. Where a county needs GCJ-02 for a Chinese map, the f
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,12 @@ import orjson
 import shapely
 
 from villagemap.crs import from_wgs84
+from villagemap.errors import WrongUseError
 from villagemap.model import Audience
+
+SUFFIX = ".geojson"
+SHIFTED = frozenset({"gcj02", "bd09"})
+"""Datums that lie 500 m off: a file in one of them says so in its name."""
 
 _PHONE = re.compile(rb"(?<![\w.])(?:1[3-9]\d{9}|0\d{2,3}-\d{7,8})(?!\w)")
 """Mobile and land line numbers of mainland China in free text; ids and codes are longer or joined to letters."""
@@ -56,3 +63,42 @@ def _in_datum(texts: list[str], datum: str) -> list[str]:
     for feature, text in zip(placed, shapely.to_geojson(shapely.transform(shapes, shifted)), strict=True):
         feature["geometry"] = orjson.loads(text)
     return [orjson.dumps(feature).decode() for feature in features]
+
+
+def named_for(path: Path, datum: str) -> Path:
+    """The file to write GeoJSON to; a shifted datum shows in its name.
+
+    Raises
+    ------
+    WrongUseError
+        ``export_suffix`` for another ending.
+    """
+    if path.suffix.casefold() not in {SUFFIX, ".json"}:
+        raise WrongUseError("export_suffix", suffix=path.suffix or path.name, known=SUFFIX)
+    mark = f".{datum}{SUFFIX}"
+    if datum in SHIFTED and not path.name.casefold().endswith(mark):
+        return path.with_name(path.stem + mark)
+    return path
+
+
+def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write a whole file or none: beside it first, then in its place.
+
+    Raises
+    ------
+    WrongUseError
+        ``output_exists_folder``, ``output_unwritable``
+    """
+    if path.is_dir():
+        raise WrongUseError("output_exists_folder", path=path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+        partial.replace(path)
+    except OSError as fault:
+        raise WrongUseError("output_unwritable", path=path, fault=fault.strerror or str(fault)) from fault
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)

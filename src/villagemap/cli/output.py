@@ -2,11 +2,10 @@
 
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import click
 import typer
@@ -15,15 +14,8 @@ from villagemap.cli.options import Dir, Json
 from villagemap.cli.session import opened, print_json
 from villagemap.cli.words import LANG, say
 from villagemap.errors import WrongUseError
-from villagemap.model import Audience, BBox, IssueFilter, Level
+from villagemap.model import Audience
 from villagemap.texts import text
-
-if TYPE_CHECKING:
-    from villagemap.flows.registry import Session
-
-SUFFIX = ".geojson"
-SHIFTED = frozenset({"gcj02", "bd09"})
-Words = Annotated[list[str] | None, typer.Option(show_default=False)]
 
 
 def town_map(
@@ -61,18 +53,21 @@ def export(
 ) -> None:
     """Write issues as GeoJSON."""
     from villagemap.crs import parse_datum
+    from villagemap.exports import named_for
+    from villagemap.flows.choosing import choose_issues
     from villagemap.flows.issues import count_issues, export_geojson
 
     datum = parse_datum(datum)
-    path = _named(output, datum)
+    path = output if str(output) == "-" else named_for(output, datum)
     with opened(directory) as session:
-        where = IssueFilter(
-            towns=_places(session, town, Level.TOWN),
-            villages=_places(session, village, Level.VILLAGE, (town or [""])[0]),
-            categories=_codes(session, category, "categories"),
-            statuses=_codes(session, status, "statuses"),
-            overdue_on=session.workspace.settings.day() if overdue else None,
-            bbox=_bbox(bbox),
+        where = choose_issues(
+            session,
+            towns=town or (),
+            villages=village or (),
+            categories=category or (),
+            statuses=status or (),
+            overdue=overdue,
+            bbox=_extent(bbox),
             found_from=_day(found_from),
             found_to=_day(found_to),
             audience=audience,
@@ -82,46 +77,6 @@ def export(
     click.echo(say("export.done", path=path, count=count), err=True)
 
 
-def _named(output: Path, datum: str) -> Path:
-    """The file to write; a shifted datum shows in its name."""
-    if str(output) == "-":
-        return output
-    if output.suffix.casefold() not in {SUFFIX, ".json"}:
-        raise WrongUseError("export_suffix", suffix=output.suffix or output.name, known=SUFFIX)
-    mark = f".{datum}{SUFFIX}"
-    if datum in SHIFTED and not output.name.casefold().endswith(mark):
-        return output.with_name(output.stem + mark)
-    return output
-
-
-def _places(session: "Session", words: list[str] | None, level: Level, town: str = "") -> tuple[str, ...]:
-    from villagemap.flows.places import find_place
-
-    return tuple(find_place(session, word, level, town).place_id for word in words or ())
-
-
-def _codes(session: "Session", words: list[str] | None, kind: str) -> tuple[str, ...]:
-    vocabulary = session.workspace.vocabulary
-    codes = []
-    for word in words or ():
-        code = vocabulary.code_of(kind, word)
-        if code is None:
-            known = vocabulary.categories if kind == "categories" else vocabulary.words[kind]
-            raise WrongUseError(f"unknown_{kind}", word=word, known=", ".join(known))
-        codes.append(code)
-    return tuple(codes)
-
-
-def _bbox(words: str) -> BBox | None:
-    if not words:
-        return None
-    try:
-        west, south, east, north = (float(word) for word in words.split(","))
-    except ValueError as fault:
-        raise WrongUseError("bbox_unreadable", value=words) from fault
-    return BBox(west, south, east, north)
-
-
 def _day(word: str) -> date | None:
     try:
         return date.fromisoformat(word) if word else None
@@ -129,25 +84,22 @@ def _day(word: str) -> date | None:
         raise WrongUseError("date_unreadable", value=word) from fault
 
 
-def _write(path: Path, chunks: Iterable[bytes]) -> None:
-    """Write a whole file or none: beside it first, then in its place. "-" is stdout."""
-    if str(path) == "-":
-        for chunk in chunks:
-            sys.stdout.buffer.write(chunk)
-        return
-    if path.is_dir():
-        raise WrongUseError("output_exists_folder", path=path)
-    partial = path.with_name(f".{path.name}.partial")
+def _extent(words: str) -> list[float] | None:
     try:
-        with partial.open("wb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-        partial.replace(path)
-    except OSError as fault:
-        raise WrongUseError("output_unwritable", path=path, fault=fault.strerror or str(fault)) from fault
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+        return [float(word) for word in words.split(",")] if words else None
+    except ValueError as fault:
+        raise WrongUseError("bbox_unreadable", value=words) from fault
+
+
+def _write(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write a whole file or none; "-" is stdout."""
+    from villagemap.exports import write_whole
+
+    if str(path) != "-":
+        write_whole(path, chunks)
+        return
+    for chunk in chunks:
+        sys.stdout.buffer.write(chunk)
 
 
 def show(

@@ -15,7 +15,7 @@ from villagemap.exports import geojson
 from villagemap.flows.registry import Session, flow
 from villagemap.model import Audience, Counts, Event, Issue, IssueFilter, Level, Photo, Place, Privacy
 from villagemap.places import place_number
-from villagemap.store.protocol import FeaturePage
+from villagemap.store.protocol import FeaturePage, State
 from villagemap.workflow import urgency
 
 Card = dict[str, Any]
@@ -150,6 +150,19 @@ def export_geojson(session: Session, where: IssueFilter, *, datum: str = "wgs84"
     if where.audience is Audience.OWNER:
         session.workspace.log_access(session.actor.id, "issues.export", "*")
     return geojson(session.workspace.store.features(where), audience=where.audience, datum=datum)
+
+
+@flow("issues.table", Policy.READ)
+def issue_table(session: Session, where: IssueFilter) -> tuple[Iterator[list[str]], Iterator[list[State]]]:
+    """Issues for a table: their GeoJSON texts, and what those don't tell, each streamed in keyset order.
+
+    The two are read one after the other, so an issue that comes in between is only in the second.
+    """
+    where = visible(session, where)
+    if where.audience is Audience.OWNER:
+        session.workspace.log_access(session.actor.id, "issues.table", "*")
+    store = session.workspace.store
+    return store.features(where), store.states(where)
 
 
 def visible(session: Session, where: IssueFilter) -> IssueFilter:

@@ -16,7 +16,7 @@ from pathlib import Path
 from villagemap.errors import ConflictError, VillagemapError, WorkspaceError
 from villagemap.model import Event, Issue, IssueFilter, Level, Operation, Photo, Place
 from villagemap.store import columns, reading
-from villagemap.store.protocol import Broken, FeaturePage, Head, IssueColumns, Writer
+from villagemap.store.protocol import Broken, FeaturePage, Head, IssueColumns, State, Writer
 from villagemap.store.verifying import first_broken
 from villagemap.store.writing import GeoPackageWriter
 from villagemap.texts import LANGS, text
@@ -139,11 +139,21 @@ class GeoPackageStore:
 
     def features(self, where: IssueFilter) -> Iterator[list[str]]:
         """Stored GeoJSON texts, streamed in blocks from one consistent state."""
-        # A connection of its own: the consumer may be slow, or leave the stream half-read.
+        with self._streaming() as connection:
+            yield from reading.features(connection, where)
+
+    def states(self, where: IssueFilter) -> Iterator[list[State]]:
+        """What no GeoJSON text tells of issues, streamed in blocks from one consistent state."""
+        with self._streaming() as connection:
+            yield from reading.states(connection, where)
+
+    @contextmanager
+    def _streaming(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own: the consumer may be slow, or leave the stream half-read."""
         connection = _connect(self.path)
         try:
             connection.execute("PRAGMA query_only = 1")
-            yield from reading.features(connection, where)
+            yield connection
         finally:
             connection.close()
 

@@ -34,6 +34,15 @@ class FeaturePage(NamedTuple):
     after: int | None
 
 
+class State(NamedTuple):
+    """What an issue's GeoJSON text doesn't tell; days and instants as stored texts ("" for none)."""
+
+    id: str
+    located: str
+    deferred_until: str
+    changed_at: str
+
+
 @dataclass(frozen=True, slots=True)
 class IssueColumns:
     """Issues as arrays of equal length n, for tiles and counts; ``seq`` is the last event they hold.
@@ -123,6 +132,9 @@ class Store(Protocol):
 
     def features(self, where: IssueFilter) -> Iterator[list[str]]:
         """Stored GeoJSON texts in keyset order, streamed in blocks from one consistent state."""
+
+    def states(self, where: IssueFilter) -> Iterator[list[State]]:
+        """What no GeoJSON text tells of issues, streamed in keyset order from one consistent state."""
 
     def feature_page(self, where: IssueFilter, *, limit: int, after: int = 0) -> FeaturePage:
         """One page of stored GeoJSON texts."""

@@ -12,7 +12,7 @@ import shapely
 from villagemap.chain import genesis
 from villagemap.model import Event, Issue, IssueFilter, Level, Operation, Photo, Place, Sighting
 from villagemap.store.filters import feature_sql, where_sql
-from villagemap.store.protocol import FeaturePage, Head
+from villagemap.store.protocol import FeaturePage, Head, State
 from villagemap.store.rows import Names, issue_of, place_of, sighting_of, wkb_of_blob, wkts_of
 
 BLOCK = 2000
@@ -116,6 +116,20 @@ def features(connection: sqlite3.Connection, where: IssueFilter) -> Iterator[lis
     )
     while block := cursor.fetchmany(BLOCK):
         yield [text for (text,) in block]
+
+
+def states(connection: sqlite3.Connection, where: IssueFilter) -> Iterator[list[State]]:
+    """What no GeoJSON text tells of issues, in the order of `features`."""
+    condition, values = where_sql(where)
+    connection.row_factory = None
+    cursor = connection.execute(
+        "SELECT i.id, i.located, coalesce(i.deferred_until, ''), e.at"
+        " FROM issues i JOIN events e ON e.county = i.county AND e.seq = i.changed_seq"
+        f" WHERE {condition} ORDER BY i.fid",
+        values,
+    )
+    while block := cursor.fetchmany(BLOCK):
+        yield list(map(State._make, block))
 
 
 def feature_page(connection: sqlite3.Connection, where: IssueFilter, *, limit: int, after: int) -> FeaturePage:
