@@ -18,7 +18,7 @@ Arrays are float64 of one shape, lon before lat. What can't be converted comes b
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -228,7 +228,7 @@ _REFUSED = (
 """Name, how it is written, and the EPSG numbers (first to last) of systems that stand on it."""
 
 
-@cache
+@lru_cache(1024)
 def _parse_datum(word: str) -> str:
     plain = unicodedata.normalize("NFKC", word).casefold()
     bare = re.sub(r"[\s_\-./():]", "", plain)

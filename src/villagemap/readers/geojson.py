@@ -60,8 +60,9 @@ def _cut(text: mmap.mmap, limits: Limits) -> tuple[dict[str, Any], "array[int]"]
             if depth == 1:
                 start = _OPENING.search(text, last, at)
                 inside = start is not None or (inside and _COMMA.match(text, last, at) is not None)
-                if start is not None:
-                    opening = start.start(1)
+                if start is not None and opening:
+                    raise _broken("features twice")
+                opening = start.start(1) if start is not None else opening
                 if inside:
                     spans.append(at)
             depth += 1

@@ -146,7 +146,7 @@ def _check_crs(crs: str, name: str) -> None:
     try:
         parse_datum(crs)
     except errors.BadInputError as fault:
-        code = "crs_unknown" if fault.code == "datum_unknown" else fault.code
+        code = "crs_unknown" if fault.code == "datum_unknown" else "crs_refused"
         raise errors.BadInputError(code, **{**fault.params, "file": name, "crs": crs}) from fault
 
 
