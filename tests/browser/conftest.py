@@ -1,13 +1,14 @@
 """A real Chromium for scenarios; any console error, page error or request to another host fails the test."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from run import find_browser
 
 QUIET = [
     "--no-sandbox",
@@ -18,14 +19,6 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge", "msedge")
-PLACES = (
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
-    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
-    r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
-)
 
 
 def pytest_collection_modifyitems(items):
@@ -34,15 +27,9 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.browser)
 
 
-def browser_path() -> str | None:
-    """``$VILLAGEMAP_BROWSER``, else the first Chrome, Chromium or Edge that is installed."""
-    found = [shutil.which(name) for name in (os.environ.get("VILLAGEMAP_BROWSER", ""), *NAMES) if name]
-    return next((path for path in (*found, *PLACES) if path and Path(path).exists()), None)
-
-
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    path = browser_path()
+    path = find_browser()
     if path is None:
         why = "no Chrome, Chromium or Edge found: install one, or name it in VILLAGEMAP_BROWSER"
         if os.environ.get("CI") == "true":
