@@ -305,5 +305,6 @@ def test_every_command_in_the_docs_exists(page: str, line: str):
         known = help_of("run.py")
     else:
         known = help_of(*words[: 3 if words[1] == "places" else 2])
+    assert [word for word in words if word.startswith(("tests/", "docs/")) and not (ROOT / word).exists()] == []
     options = {word.partition("=")[0] for word in words if word.startswith("-")}
     assert {option for option in options if not re.search(rf"(?<![\w-]){option}(?![\w-])", known)} == set(), page
