@@ -75,7 +75,8 @@ def import_places(
 def _all_with_areas(known: Gazetteer, given: Sequence[Place]) -> list[Place]:
     """The places that differ from what is known once areas are shared out again."""
     merged = {place.place_id: place for place in (*known.places, *given)}
-    return [place for place in with_areas(list(merged.values())) if known.by_id.get(place.place_id) != place]
+    whole = with_areas(list(merged.values()), known.by_id)
+    return [place for place in whole if known.by_id.get(place.place_id) != place]
 
 
 def _report(
@@ -119,15 +120,25 @@ def list_places(
 ) -> tuple[list[str], int | None]:
     """GeoJSON features of a level's places in the order of their codes, and where the next page starts."""
     gazetteer = session.workspace.gazetteer()
+    chosen = _chosen(gazetteer, level, town, bbox)
+    page = chosen[after : None if limit is None else after + limit]
+    following = after + len(page)
+    return [place_feature(place, gazetteer) for place in page], following if following < len(chosen) else None
+
+
+@flow("places.count", Policy.READ)
+def count_places(session: Session, level: Level, *, town: str = "", bbox: BBox | None = None) -> int:
+    """How many places `list_places` has in all its pages."""
+    return len(_chosen(session.workspace.gazetteer(), level, town, bbox))
+
+
+def _chosen(gazetteer: Gazetteer, level: Level, town: str, bbox: BBox | None) -> list[Place]:
     inside = gazetteer.find(town, Level.TOWN) if town else None
-    chosen = [
+    return [
         place
         for place in gazetteer.level(level)
         if (inside is None or gazetteer.town_of(place) == inside) and (bbox is None or _touches(place, bbox))
     ]
-    page = chosen[after : None if limit is None else after + limit]
-    following = after + len(page)
-    return [place_feature(place, gazetteer) for place in page], following if following < len(chosen) else None
 
 
 @flow("places.extent", Policy.READ)
@@ -146,10 +157,12 @@ def show_place(session: Session, level: Level, code: str) -> tuple[str, str]:
     ------
     NotFoundError
         If no place of this level has or had the code.
+    AmbiguousError
+        If several had it: its place was split.
     """
     gazetteer = session.workspace.gazetteer()
-    place = gazetteer.by_code(code) or gazetteer.by_id.get(code)
-    if place is None or place.level is not level:
+    place = gazetteer.by_id.get(code) or gazetteer.find_code(code, level)
+    if place.level is not level:
         raise NotFoundError(f"unknown_{level}", word=code)
     return place_feature(place, gazetteer), place.code or place.place_id
 
