@@ -1,0 +1,1 @@
+"""The HTTP door: OGC-like collections, map tiles, issue cards, pages. Routes call flows and nothing below them."""

@@ -1,0 +1,64 @@
+"""The application: one county, one actor, all routes."""
+
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import anyio.to_thread
+from fastapi import Depends, FastAPI
+
+from villagemap.api import assets, features, issues, pages, tiles
+from villagemap.api.deps import only_known
+from villagemap.api.documents import describe, openapi_json
+from villagemap.api.guard import Guard
+from villagemap.api.problems import add_fault_handlers
+from villagemap.auth import OWNER, Actor
+from villagemap.flows.registry import Session
+from villagemap.flows.tiles import tile_index
+from villagemap.flows.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+THREADS = 8
+"""Requests at work at once: more would only wait for each other, and each holds a connection to the store."""
+
+
+def create_app(workspace: Workspace, *, actor: Actor = OWNER) -> FastAPI:
+    """The application that serves one county to ``actor``."""
+    app = FastAPI(
+        title="villagemap",
+        version=version("villagemap"),
+        lifespan=_lifespan,
+        dependencies=[Depends(only_known)],
+        openapi_url=None,  # ours is served below, as OpenAPI 3.0
+        docs_url=None,  # Swagger's page would fetch from another host
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.session = Session(workspace, actor)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    for router in (pages.router, features.router, issues.router, tiles.router, assets.router, assets.favicon):
+        app.include_router(router)
+    app.add_api_route("/openapi.json", openapi_json, include_in_schema=False)
+    add_fault_handlers(app)
+    app.add_middleware(Guard)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Get ready what the first map needs, beside the first page and not before it."""
+    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+    threading.Thread(target=_warm, args=(app,), name="warm", daemon=True).start()
+    yield
+
+
+def _warm(app: FastAPI) -> None:
+    try:
+        app.openapi()
+        tile_index(app.state.session.workspace)
+        import villagemap.maps  # noqa: F401, PLC0415 - Folium takes two seconds to import
+    except Exception:
+        log.debug("warming failed", exc_info=True)
