@@ -63,6 +63,21 @@ class Privacy(StrEnum):
     RESTRICTED = "restricted"
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a county, cut by place, category group, privacy and issue; an empty tuple cuts nothing.
+
+    ``places`` are ids of towns or villages, ``categories`` the codes of ``groups`` (None: not spelt out, or all),
+    ``issues`` ids.
+    """
+
+    places: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    most_private: Privacy = Privacy.OFFICE
+    issues: tuple[str, ...] = ()
+    categories: tuple[str, ...] | None = None
+
+
 class Audience(StrEnum):
     """For whom something is written."""
 
@@ -218,6 +233,7 @@ class IssueFilter:
     """Which issues: every part that is given must hold. Place parts are place ids; dates are inclusive.
 
     ``overdue_on`` keeps issues that are overdue on that day. ``text`` is no part of it: filters name columns only.
+    ``within`` keeps what lies in any of these parts of the county: what an actor may see (None: all of it).
     """
 
     towns: tuple[str, ...] = ()
@@ -231,6 +247,7 @@ class IssueFilter:
     found_to: date | None = None
     bbox: BBox | None = None
     audience: Audience = Audience.OWNER
+    within: tuple[Part, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

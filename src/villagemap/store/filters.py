@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from villagemap.model import Audience, IssueFilter, Privacy
+from villagemap.model import Audience, IssueFilter, Part, Privacy
 from villagemap.workflow import RUNNING
 
 Where = tuple[str, list[Any]]
@@ -39,7 +39,26 @@ def where_sql(where: IssueFilter) -> Where:
     if where.audience is not Audience.OWNER:
         parts.append("i.privacy <> ?")
         values.append(Privacy.RESTRICTED.value)
+    if where.within is not None:
+        parts.append("(" + (" OR ".join(_part(part, values) for part in where.within) or "0") + ")")
     return " AND ".join(parts) or "1", values
+
+
+def _part(part: Part, values: list[Any]) -> str:
+    """The condition for lying in one part of the county."""
+    conditions = []
+    if part.places:
+        marks = ",".join("?" * len(part.places))
+        conditions.append(f"(i.town_id IN ({marks}) OR i.village_id IN ({marks}) OR i.place_id IN ({marks}))")
+        values += part.places * 3
+    for column, wanted in (("i.category", part.categories), ("i.id", part.issues or None)):
+        if wanted is not None:
+            conditions.append(f"{column} IN ({','.join('?' * len(wanted))})")
+            values += wanted
+    allowed = list(Privacy)[: list(Privacy).index(part.most_private) + 1]
+    conditions.append(f"i.privacy IN ({','.join('?' * len(allowed))})")
+    values += allowed
+    return f"({' AND '.join(conditions)})"
 
 
 def feature_sql(audience: Audience) -> str:
