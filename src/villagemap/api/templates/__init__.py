@@ -37,6 +37,7 @@ def render(name: str, lang: str, **values: Any) -> str:  # noqa: ANN401 - a temp
             other_lang=other,
             other_name=text("pages.own_name", other),
             percent=percent,
+            gap="" if lang == "zh" else " ",  # between sentences
             **values,
         )
     )
