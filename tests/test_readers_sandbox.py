@@ -20,7 +20,7 @@ from villagemap.readers.sandbox import open_table
 linux = pytest.mark.skipif(sys.platform != "linux", reason="rlimits and /proc")
 RESTRICT = """
 import sys, orjson
-sys.path.append(sys.argv.pop())
+sys.path[:] = orjson.loads(sys.argv.pop())
 from villagemap.readers.child import restrict
 from villagemap.readers.contract import Limits
 restrict(Limits(**orjson.loads(sys.argv[1])["limits"]), may_write=False)

@@ -216,11 +216,11 @@ def test_a_stray_cell_far_away_is_told_not_allocated(workbook):
     assert (fault.code, fault.params["cell"], fault.params["sheet"]) == ("sheet_stray_cell", "XFD1048576", "一")
 
 
-def test_a_formatted_empty_cell_far_away_is_no_matter(workbook):
+@pytest.mark.parametrize("cell", [b'<c r="XFD1048576" s="1"/>', b'<c r="XFD1048576" s="1" t="n"></c>'])
+def test_a_formatted_empty_cell_far_away_is_no_matter(workbook, cell):
     path = workbook([["镇", "村"], ["甲", "乙"]])
-    book = openpyxl.load_workbook(path)
-    book.active["XFD1048576"].font = openpyxl.styles.Font(bold=True)
-    book.save(path)
+    row = b'<row r="1048576">' + cell + b"</row></sheetData>"
+    changed(path, "xl/worksheets/sheet1.xml", lambda text: text.replace(b"</sheetData>", row))
     assert values(path) == [["甲", "乙"]]
 
 

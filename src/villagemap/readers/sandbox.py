@@ -30,7 +30,12 @@ from villagemap.crs import parse_datum
 from villagemap.readers.contract import DEFAULT_LIMITS, MEGABYTE, Limits
 from villagemap.readers.intake import Taken, take_in
 
-_BOOT = "import sys; sys.path.append(sys.argv.pop()); from villagemap.readers.child import main; main()"
+_BOOT = """
+import json, sys
+sys.path[:] = json.loads(sys.argv.pop())
+from villagemap.readers.child import main
+main()
+"""
 _KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "WINDIR")
 _LONGEST_LINE = 64 * MEGABYTE
 _WATCH_S = 0.1
@@ -155,10 +160,11 @@ class _Child:
 
     def __init__(self, taken: Taken, folder: Path, name: str, sheet: str | None, limits: Limits) -> None:
         request = {"file": taken.file, "kind": taken.kind, "sheet": sheet, "limits": asdict(limits)}
-        root = str(Path(__file__).parents[2])
+        # -I keeps the current folder and the environment out; the very paths of ours keep the versions the same
+        paths = [path for path in sys.path if Path(path).is_absolute()]
         self.name, self.limits = name, limits
         self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
-            [sys.executable, "-I", "-c", _BOOT, orjson.dumps(request).decode(), root],
+            [sys.executable, "-I", "-c", _BOOT, orjson.dumps(request).decode(), orjson.dumps(paths).decode()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -187,7 +187,9 @@ def cell_text(cell: object) -> str:
     return "" if cell is None else str(cell)
 
 
-_CELL = re.compile(rb'<(?:\w+:)?c\s[^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"[^>]*(?<!/)>')
+_CELL = re.compile(rb'<(?:\w+:)?c\s[^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"[^>]*(?<!/)>(?:[^<]|<[^/])')
+"""A cell that holds something: neither <c …/> nor <c …></c>."""
+
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _TAIL = 200
 
