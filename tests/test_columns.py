@@ -1,6 +1,6 @@
 """Names of columns and words in cells, as offices write them."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -299,6 +299,13 @@ def test_an_instant_falls_on_its_day_in_shanghai(instant):
     assert parse_date(f"{instant:%Y-%m-%dT%H:%M:%SZ}") == day
     assert parse_date(str(int(instant.timestamp()))) == day
     assert parse_date(str(int(instant.timestamp()) * 1000)) == day
+
+
+@given(st.datetimes(*SPAN, timezones=st.just(UTC)), st.integers(-12, 14))
+def test_an_offset_is_taken_off(instant, hours):
+    local = instant.astimezone(timezone(timedelta(hours=hours)))
+    day = (instant + timedelta(hours=8)).date()
+    assert parse_date(f"{local:%Y-%m-%d %H:%M}{hours:+03d}:00") == day
 
 
 def fails_only_with(code, parse, text):
