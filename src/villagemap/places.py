@@ -5,7 +5,7 @@ comes back as several candidates.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,29 @@ from villagemap.model import BBox, Level, Place
 
 NEAR_AREA_DEGREES = 0.02
 """How far an approximate area may reach from its outermost points where no parent's outline limits it: 2 km."""
+
+
+VILLAGE_CODE = 12
+"""Digits of a village's code."""
+
+TOWN_ENDING = "000"
+"""What makes a town's code as long as a village's."""
+
+Degrees = npt.NDArray[np.float64]
+
+
+class _Areas:
+    """The places of one level that have an area, indexed for points."""
+
+    def __init__(self, places: Sequence[Place], level: Level) -> None:
+        self._places = tuple(p for p in places if p.level is level and has_area(p))
+        self._tree = shapely.STRtree(shapely.from_wkb([place.geometry for place in self._places]))
+
+    def holding(self, lon: Degrees, lat: Degrees) -> list[Place | None]:
+        points, areas = self._tree.query(shapely.points(lon, lat), predicate="intersects")
+        first = np.full(len(lon), len(self._places))
+        np.minimum.at(first, points, areas)
+        return [self._places[n] if n < len(self._places) else None for n in first.tolist()]
 
 
 class Gazetteer:
@@ -33,24 +56,31 @@ class Gazetteer:
                 self._by_code[code].append(place)
             for name in {place.name, place.short_name, *place.aliases} - {""}:
                 self._by_name[plain_name(name)].append(place)
-        self._villages = tuple(p for p in self.places if p.level is Level.VILLAGE and _has_area(p))
-        self._areas = shapely.from_wkb([village.geometry for village in self._villages])
-        self._tree = shapely.STRtree(self._areas)
+        self._areas = {level: _Areas(self.places, level) for level in (Level.TOWN, Level.VILLAGE)}
 
     def level(self, level: Level) -> list[Place]:
         """Places of one level, in the order given."""
         return [place for place in self.places if place.level is level]
 
+    def with_code(self, code: str) -> list[Place]:
+        """The place that has this code today, else all that had it: a town that was split leaves two.
+
+        A town's code may stand with the three zeros that make it as long as a village's.
+        """
+        plain = code.strip()
+        if plain not in self._by_code and len(plain) == VILLAGE_CODE:
+            plain = plain.removesuffix(TOWN_ENDING)
+        found = self._by_code.get(plain, [])
+        return [place for place in found if place.code == plain][:1] or found
+
     def by_code(self, code: str) -> Place | None:
-        """The place that has this code today, else the one that had it."""
-        found = self._by_code.get(code.strip(), ())
-        current = [place for place in found if place.code == code.strip()]
-        return next(iter(current or found), None)
+        """The one place that has this code today, or alone had it."""
+        found = self.with_code(code)
+        return found[0] if len(found) == 1 else None
 
     def candidates(self, word: str, level: Level, town: Place | None = None) -> list[Place]:
         """All places of ``level`` that a code, full name, short name or alias may mean, inside ``town`` if given."""
-        code = self.by_code(word)
-        found = [code] if code is not None else self._by_name.get(plain_name(word), [])
+        found = self.with_code(word) or self._by_name.get(plain_name(word), [])
         return [p for p in found if p.level is level and (town is None or self.town_of(p) == town)]
 
     def find(self, word: str, level: Level, town: Place | None = None) -> Place:
@@ -63,7 +93,13 @@ class Gazetteer:
         AmbiguousError
             If several have; ``params["candidates"]`` names them with their towns and codes.
         """
-        found = self.candidates(word, level, town)
+        return self._one(word, level, self.candidates(word, level, town))
+
+    def find_code(self, code: str, level: Level) -> Place:
+        """The one place of a level that has this code, or alone had it; raises as `find` does."""
+        return self._one(code, level, [place for place in self.with_code(code) if place.level is level])
+
+    def _one(self, word: str, level: Level, found: Sequence[Place]) -> Place:
         if not found:
             raise NotFoundError(f"unknown_{level}", word=word)
         if len(found) > 1:
@@ -94,15 +130,12 @@ class Gazetteer:
             at = self.by_id.get(at.parent_id or "")
         return " ".join(reversed(names))
 
-    def locate(self, lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]) -> list[Place | None]:
-        """The village whose area holds each point (lon, lat arrays of shape (n,), degrees WGS 84), or None.
+    def locate(self, lon: Degrees, lat: Degrees, level: Level = Level.VILLAGE) -> list[Place | None]:
+        """The village or town whose area holds each point (lon, lat arrays of shape (n,), degrees WGS 84), or None.
 
-        On a shared border the village that comes first wins, so that the answer never depends on chance.
+        On a shared border the place that comes first wins, so that the answer never depends on chance.
         """
-        points, areas = self._tree.query(shapely.points(lon, lat), predicate="intersects")
-        first = np.full(len(lon), len(self._villages))
-        np.minimum.at(first, points, areas)
-        return [self._villages[n] if n < len(self._villages) else None for n in first.tolist()]
+        return self._areas[level].holding(lon, lat)
 
     def bbox(self, place: Place | None = None) -> BBox | None:
         """The extent of a place with all below it, or of the whole county; None where nothing has a position."""
@@ -130,67 +163,97 @@ def plain_name(name: str) -> str:
     return "".join(name.split()).casefold()
 
 
-def _has_area(place: Place) -> bool:
+def has_area(place: Place) -> bool:
+    """Whether a place is more than a point."""
     # WKB: byte order, then the geometry type; 3 and 6 are polygon and multipolygon
     return place.geometry is not None and int.from_bytes(place.geometry[1:5], "little") in {3, 6}
 
 
-def with_areas(places: Sequence[Place]) -> list[Place]:
+def with_areas(places: Sequence[Place], known: Mapping[str, Place] | None = None) -> list[Place]:
     """Give towns and villages that are only points an approximate area, marked so.
 
     Villages of one town share its area by nearest seat (a Voronoi diagram of their points), cut at the town's
     outline; without an outline, at the hull of their points widened by `NEAR_AREA_DEGREES`. A town without an area
     of its own is the union of its villages'. Areas that were given stay as they are, and what they cover isn't
-    given away twice.
+    given away twice. Of several villages on one spot only the first gets an area.
+
+    Parameters
+    ----------
+    known
+        Places by id as they stood before: a town in which no area, seat or parent changed is left as it is.
     """
+    known = known or {}
     by_id = {place.place_id: place for place in places}
-    children: dict[str | None, list[Place]] = defaultdict(list)
-    for place in places:
+    below: dict[str, list[Place]] = defaultdict(list)
+    for place in sorted(places, key=lambda place: (place.code, place.place_id)):
         if place.level is Level.VILLAGE:
-            children[place.parent_id].append(place)
-    for parent_id, villages in children.items():
-        for place in _share(by_id.get(parent_id or ""), villages):
+            below[place.parent_id or ""].append(place)
+    moved = _moved(places, known)
+    for parent_id in below.keys() & moved:
+        for place in _share(by_id.get(parent_id), below[parent_id]):
             by_id[place.place_id] = place
     for place in places:
-        if place.level is Level.TOWN and not _has_area(place):
-            below = [by_id[village.place_id] for village in children.get(place.place_id, ())]
-            areas = [shapely.from_wkb(village.geometry) for village in below if _has_area(village)]
-            if areas:
-                by_id[place.place_id] = _with_area(place, shapely.union_all(areas))
+        if place.level is Level.TOWN and place.place_id in moved and (place.approximate or not has_area(place)):
+            areas = [
+                shapely.from_wkb(by_id[v.place_id].geometry)
+                for v in below[place.place_id]
+                if has_area(by_id[v.place_id])
+            ]
+            by_id[place.place_id] = _with_area(place, shapely.union_all(areas))
     return [by_id[place.place_id] for place in places]
 
 
+def _moved(places: Sequence[Place], known: Mapping[str, Place]) -> set[str]:
+    """Ids of the towns whose ground, or whose villages' ground, differs from what is known."""
+    moved: set[str] = set()
+    for place in places:
+        before = known.get(place.place_id)
+        if before is None or _ground_of(before) != _ground_of(place):
+            moved |= {place.place_id, place.parent_id or "", (before and before.parent_id) or ""}
+    return moved
+
+
+def _ground_of(place: Place) -> tuple[object, ...]:
+    return place.parent_id, place.seat, place.geometry, place.approximate
+
+
 def _share(parent: Place | None, villages: Sequence[Place]) -> list[Place]:
-    pointlike = [p for p in villages if p.seat is not None and (p.approximate or not _has_area(p))]
+    pointlike = {p.seat: p for p in reversed(villages) if p.seat is not None and (p.approximate or not has_area(p))}
     if not pointlike:
         return []
-    points = shapely.points([p.seat for p in pointlike])
+    points = shapely.points(list(pointlike))
     ground = _ground(parent, points)
-    given = [shapely.from_wkb(p.geometry) for p in villages if _has_area(p) and not p.approximate]
+    given = [shapely.from_wkb(p.geometry) for p in villages if has_area(p) and not p.approximate]
     if given:
         ground = shapely.difference(ground, shapely.union_all(given))
+    if len(pointlike) == 1:
+        return [_with_area(place, ground) for place in pointlike.values()]
     cells = shapely.get_parts(shapely.voronoi_polygons(shapely.multipoints(points), extend_to=ground))
-    tree = shapely.STRtree(cells)
-    cell_of = dict(tree.query(points, predicate="intersects").T.tolist())
-    shared = []
-    for number, place in enumerate(pointlike):
-        area = shapely.intersection(cells[cell_of[number]], ground)
-        if not shapely.is_empty(area):
-            shared.append(_with_area(place, area))
-    return shared
+    cell_of = dict(shapely.STRtree(cells).query(points, predicate="intersects").T.tolist())
+    return [
+        _with_area(place, shapely.intersection(cells[cell_of[number]], ground))
+        for number, place in enumerate(pointlike.values())
+        if number in cell_of
+    ]
 
 
 def _ground(parent: Place | None, points: npt.NDArray[np.object_]) -> Any:  # noqa: ANN401 - shapely has no types
-    if parent is not None and _has_area(parent) and not parent.approximate:
+    if parent is not None and has_area(parent) and not parent.approximate:
         return shapely.make_valid(shapely.from_wkb(parent.geometry))
-    hull = shapely.buffer(shapely.convex_hull(shapely.multipoints(points)), NEAR_AREA_DEGREES)
-    if parent is not None and _has_area(parent):
-        return shapely.union(hull, shapely.make_valid(shapely.from_wkb(parent.geometry)))
-    return hull
+    return shapely.buffer(shapely.convex_hull(shapely.multipoints(points)), NEAR_AREA_DEGREES)
 
 
 def _with_area(place: Place, area: Any) -> Place:  # noqa: ANN401 - shapely has no types
-    polygons = [p for p in shapely.get_parts(area) if shapely.get_type_id(p) == shapely.GeometryType.POLYGON]
-    shape = polygons[0] if len(polygons) == 1 else shapely.multipolygons(polygons)
-    rounded = shapely.set_precision(shape, 1e-7)
-    return replace(place, geometry=shapely.to_wkb(rounded, byte_order=1), approximate=True)
+    """The place with an approximate area; as a point where nothing is left for it."""
+    rounded = polygons_of(shapely.set_precision(polygons_of(area), 1e-7))
+    if not shapely.is_empty(rounded):
+        return replace(place, geometry=shapely.to_wkb(rounded, byte_order=1), approximate=True)
+    at = None if place.seat is None else shapely.to_wkb(shapely.points(place.seat), byte_order=1)
+    return replace(place, geometry=at, approximate=False)
+
+
+def polygons_of(shape: Any) -> Any:  # noqa: ANN401 - shapely has no types
+    """The polygon or multipolygon that is left of a shape without its points and lines; maybe empty."""
+    parts = shapely.get_parts(shapely.get_parts(shape))
+    polygons = [part for part in parts if shapely.get_type_id(part) == shapely.GeometryType.POLYGON]
+    return polygons[0] if len(polygons) == 1 else shapely.multipolygons(np.array(polygons, dtype=object))

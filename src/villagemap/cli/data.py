@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from villagemap.readers.findings import Finding
     from villagemap.readers.issue_drafts import ImportOptions
 
-SHOWN_FINDINGS = 20
+EXAMPLES = 3
+"""So many rows are shown of each kind of finding."""
+
 Files = Annotated[list[Path], typer.Argument(help=say("options.files"), metavar="FILE", show_default=False)]
 
 
@@ -69,7 +71,7 @@ def import_places(
         click.echo(say("places.import.done", **_figures(asdict(report))), err=True)
         if report.approximate:
             click.echo(say("places.import.approximate", count=report.approximate), err=True)
-        _say_findings(report.findings)
+        _say_findings(report.findings, {})
     if report.read and report.rejected == report.read:
         raise typer.Exit(3)
 
@@ -126,7 +128,7 @@ def import_issues(
         print_json([_told(report) for report in reports])
     for fault in faults:
         click.echo(fault.sentence(LANG), err=True)
-        _say_findings(fault.params.get("findings", []))
+        _say_findings(fault.params.get("findings", ()), fault.params.get("codes", {}))
     for report in reports if not as_json else ():
         _say_report(report, apply=apply)
     taken = sum(report.stored + report.known for report in reports)
@@ -176,7 +178,7 @@ def _progress(name: str) -> Iterator[Any]:
 
 def _told(report: "ImportReport") -> dict[str, Any]:
     told = asdict(report)
-    return {**told, "findings": [_finding(finding) for finding in report.findings]}
+    return {**told, "codes": dict(report.codes), "findings": [_finding(finding) for finding in report.findings]}
 
 
 def _finding(finding: "Finding") -> dict[str, Any]:
@@ -184,7 +186,7 @@ def _finding(finding: "Finding") -> dict[str, Any]:
 
 
 def _say_report(report: "ImportReport", *, apply: bool) -> None:
-    done = "import.applied" if apply else "import.preview"
+    done = "import.preview" if not apply else "import.applied" if report.operation else "import.nothing_new"
     figures = {name: getattr(report, name) for name in ("file", "read", "stored", "known", "rejected", "operation")}
     click.echo(say(done, **figures), err=True)
     for name in ("unlocated", "outside", "claimed"):
@@ -192,15 +194,21 @@ def _say_report(report: "ImportReport", *, apply: bool) -> None:
             click.echo(say(f"import.{name}", count=getattr(report, name)), err=True)
     if report.unmatched:
         click.echo(say("import.unmatched", columns=", ".join(report.unmatched)), err=True)
-    _say_findings(report.findings, sum(report.codes.values()))
+    _say_findings(report.findings, report.codes)
     if not apply and report.stored:
         click.echo(say("import.apply_hint"), err=True)
 
 
-def _say_findings(findings: "list[Finding]", total: int = 0) -> None:
-    for finding in findings[:SHOWN_FINDINGS]:
-        mark = say("import.rejects") if finding.rejects else say("import.warns")
-        click.echo(say("import.finding", row=finding.row, mark=mark, sentence=finding.sentence(LANG)), err=True)
-    rest = max(total, len(findings)) - SHOWN_FINDINGS
-    if rest > 0:
-        click.echo(say("import.more", count=rest), err=True)
+def _say_findings(findings: "Sequence[Finding]", codes: dict[str, int]) -> None:
+    """Each kind of finding with how many there are and a few examples, rejections first."""
+    by_code: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_code.setdefault(finding.code, []).append(finding)
+    for code, found in sorted(by_code.items(), key=lambda item: not item[1][0].rejects):
+        mark = say("import.rejects") if found[0].rejects else say("import.warns")
+        count = max(codes.get(code, 0), len(found))
+        click.echo(say("import.kind", mark=mark, count=count), err=True)
+        for finding in found[:EXAMPLES]:
+            click.echo(say("import.finding", row=finding.row, sentence=finding.sentence(LANG)), err=True)
+        if count > EXAMPLES:
+            click.echo(say("import.more", count=count - EXAMPLES), err=True)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,10 @@ from villagemap.settings import now
 from villagemap.store import Store, Writer
 
 MOST_FINDINGS = 1_000
-"""A report keeps at most so many findings; the counts are of all."""
+"""A report keeps the first so many findings; the counts are of all."""
+
+SOME_OF_EACH = 10
+"""So many of each kind are kept in any case."""
 
 Progress = Callable[[int, int | None], None]
 """Called with rows read so far and, where known, rows in all."""
@@ -49,8 +52,10 @@ class ImportReport:
 
     def note(self, findings: Sequence[Finding]) -> None:
         """Count findings and keep the first ones."""
-        self.codes.update(finding.code for finding in findings)
-        self.findings += findings[: max(MOST_FINDINGS - len(self.findings), 0)]
+        for finding in findings:
+            self.codes[finding.code] += 1
+            if len(self.findings) < MOST_FINDINGS or self.codes[finding.code] <= SOME_OF_EACH:
+                self.findings.append(finding)
 
     def counts(self) -> dict[str, int]:
         """The figures that an operation's event tells."""
@@ -69,13 +74,15 @@ def import_issues(
 ) -> ImportReport:
     """Read one file's rows into issues: a preview, or with ``apply`` one transaction under an operation number.
 
-    A row is already known when the very same row was read before, in this file or another; the same point or text
-    alone never makes it so. A row that claims to be closed becomes ``submitted``.
+    A row is already known when the very same row was read before, in this file or another, or when it carries the id
+    of an issue; the same point or text alone never makes it so. A row that claims to be closed becomes ``submitted``.
+    A file that brings nothing new leaves no trace, and its report no operation.
 
     Raises
     ------
     BadInputError
-        ``all_rejected`` when applying a file of which no row can be stored; nothing is written then.
+        ``no_rows`` for a file without any; ``all_rejected`` when applying one of which no row can be stored.
+        Nothing is written then.
     """
     workspace = session.workspace
     with open_table(path) as table:
@@ -85,7 +92,7 @@ def import_issues(
         )
         matched = {table.columns[index]: name for name, index in match.fields.items()}
         report = ImportReport(file=table.file, kind=table.kind, matched=matched, unmatched=match.unmatched)
-        with workspace.store.writing() if apply else nullcontext() as writer:
+        with suppress(_NothingNew), workspace.store.writing() if apply else nullcontext() as writer:
             intake = _Intake(workspace.store, writer, session.actor.id, now(), report)
             intake.begin(table)
             for drafts in _drafted(table, drafter, progress):
@@ -103,6 +110,10 @@ def _drafted(table: Table, drafter: IssueDrafter, progress: Progress | None) -> 
             progress(done, table.rows)
 
 
+class _NothingNew(Exception):  # noqa: N818 - no error: it takes the transaction back
+    """The file holds nothing that isn't here already."""
+
+
 @dataclass(slots=True)
 class _Intake:
     """One file on its way in: counts what comes, and writes it where a writer is given."""
@@ -112,6 +123,8 @@ class _Intake:
     actor: str
     at: datetime
     report: ImportReport
+    ids: set[str] = field(default_factory=set)
+    """Of all rows so far: a file may name one id twice, and what it wrote isn't read back before the end."""
 
     def begin(self, table: Table) -> None:
         if self.writer is not None:
@@ -125,18 +138,21 @@ class _Intake:
         report.read += len(drafts)
         good = [draft for draft in drafts if draft.issue is not None]
         rows = self.store.known_rows([draft.row_key for draft in good])
-        ids = self.store.known_ids([draft.issue.id for draft in good if draft.issue])
+        self.ids |= self.store.known_ids([draft.issue.id for draft in good if draft.issue])
         fresh = []
         for draft in drafts:
             if draft.issue is None:
                 report.rejected += 1
-            elif draft.row_key in rows or draft.issue.id in ids:
+                report.note(draft.findings)
+            elif draft.row_key in rows:
                 report.known += 1
-                continue
+            elif draft.issue.id in self.ids:
+                report.known += 1
+                report.note([Finding(draft.row, "id_known", value=draft.issue.id)])
             else:
-                ids.add(draft.issue.id)  # a file may name one id twice
+                self.ids.add(draft.issue.id)
                 fresh.append(_keyed(draft.issue, draft.row_key))
-            report.note(draft.findings)
+                report.note(draft.findings)
         self._count(fresh)
         if self.writer is not None and fresh:
             self.writer.record([_change(issue, self.at, self.actor) for issue in fresh], report.operation)
@@ -149,10 +165,17 @@ class _Intake:
 
     def end(self) -> None:
         report = self.report
+        if not report.read:
+            raise BadInputError("no_rows", file=report.file)
         if self.writer is None or report.operation is None:
             return
-        if report.read and report.rejected == report.read:
-            raise BadInputError("all_rejected", file=report.file, rows=report.read, findings=report.findings)
+        if report.rejected == report.read:
+            raise BadInputError(
+                "all_rejected", file=report.file, rows=report.read, findings=report.findings, codes=report.codes
+            )
+        if not report.stored:
+            report.operation = None
+            raise _NothingNew
         self.writer.finish_operation(report.operation, report.counts(), actor=self.actor, at=self.at)
 
 

@@ -8,7 +8,7 @@ import orjson
 import shapely
 
 from villagemap.auth import Policy
-from villagemap.errors import NotFoundError
+from villagemap.errors import BadInputError, NotFoundError
 from villagemap.flows.registry import Session, flow
 from villagemap.model import BBox, Level, Operation, Place
 from villagemap.places import Gazetteer, with_areas
@@ -42,7 +42,15 @@ def import_places(
     level: Level | None = None,
     datum: str = "",
 ) -> PlacesReport:
-    """Read towns, villages and hamlets from files, all in one transaction; points get approximate areas."""
+    """Read towns, villages and hamlets from files, all in one transaction; points get approximate areas.
+
+    Files that bring nothing new leave no trace.
+
+    Raises
+    ------
+    BadInputError
+        ``no_rows`` for a file without any; nothing is written then.
+    """
     mapping = mapping or ColumnMapping()
     workspace = session.workspace
     drafts: list[PlaceDraft] = []
@@ -51,7 +59,10 @@ def import_places(
     for path in paths:
         with open_table(path) as table:
             match = match_columns(table.columns, "places", mapping.columns)
-            drafts += draft_places(table, match, mapping, workspace.vocabulary, workspace.settings.county, level, datum)
+            rows = draft_places(table, match, mapping, workspace.vocabulary, workspace.settings.county, level, datum)
+            if not rows:
+                raise BadInputError("no_rows", file=table.file)
+            drafts += rows
             unmatched += match.unmatched
             digests.append(table.sha256)
     at, actor = now(), session.actor.id

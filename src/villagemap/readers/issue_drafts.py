@@ -85,8 +85,9 @@ class IssueDrafter:
             self._cells.turn_to(row)
             position = read_position(self._cells, row, self._datum)
             positions.append(position)
-            named.append(self._named_place())
-            issue = self._issue(position)
+            place, lost = self._named_place()
+            named.append(place)
+            issue = self._issue(position, lost)
             drafts.append(Draft(row.number, self._row_key(row), issue, self._cells.findings))
         self._locate(drafts, wgs84_shapes(positions, [draft.findings for draft in drafts]), named)
         for draft in drafts:
@@ -102,7 +103,7 @@ class IssueDrafter:
         again = self._seen[digest]
         return digest.hex() if again == 1 else hashlib.sha256(digest + str(again).encode()).hexdigest()[:32]
 
-    def _issue(self, position: Position) -> Issue | None:
+    def _issue(self, position: Position, lost: str) -> Issue | None:
         category = self._category_of_row()
         if category is None:
             return None
@@ -110,8 +111,6 @@ class IssueDrafter:
         found_on = cells.parsed("found_on", parse_date)
         status, claimed_on = self._status(found_on)
         source = self._source_of_row()
-        quantity = cells.parsed("quantity_found", parse_number)
-        done = cells.parsed("quantity_done", parse_number) or 0.0
         return Issue(
             id=self._id(),
             county=self._county,
@@ -120,11 +119,11 @@ class IssueDrafter:
             source=source,
             subdefects=self._subdefects(category),
             severity=self._severity(),
-            quantity_found=max(quantity if quantity is not None else 1.0, 0.0),
-            quantity_done=max(done, 0.0),
+            quantity_found=self._quantity("quantity_found", 1.0),
+            quantity_done=self._quantity("quantity_done", 0.0),
             unit=cells.text("unit") or category.unit,
             place_code_given=cells.text("place_code"),
-            location_text=cells.text("location_text"),
+            location_text=" ".join(word for word in (lost, cells.text("location_text")) if word),
             description=cells.text("description"),
             found_on=found_on,
             lead_unit=self._unit(cells.text("lead_unit")) or category.lead,
@@ -184,14 +183,14 @@ class IssueDrafter:
         code = self._vocabulary.code_of("statuses", word) if word else None
         if word and code is None:
             cells.warn("status_unknown", "status", word)
-        status = Status(code) if code else Status.REGISTERED
         claimed_on = cells.parsed("claimed_closed_on", parse_date)
+        status = Status(code or (Status.CLOSED if claimed_on else Status.REGISTERED))
         if status in _DECIDED:
             cells.warn("status_needs_decision", "status", word)
-            return Status.REGISTERED, None
-        if claimed_on and not word:
-            status = Status.CLOSED
+            status = Status.REGISTERED
         if status not in {Status.CLOSED, Status.SUBMITTED}:
+            if claimed_on:
+                cells.warn("claim_but_open", "claimed_closed_on", claimed_on.isoformat(), status=word)
             return status, None
         if claimed_on is None:
             cells.warn("claim_without_date", "status", word)
@@ -211,42 +210,60 @@ class IssueDrafter:
             self._cells.warn("severity_out_of_range", "severity", self._cells.text("severity"))
         return int(min(max(value, 1), 5))
 
+    def _quantity(self, name: str, blank: float) -> float:
+        value = self._cells.parsed(name, parse_number)
+        if value is not None and value < 0:
+            self._cells.warn("quantity_negative", name, self._cells.text(name))
+        return blank if value is None else max(value, 0.0)
+
     def _unit(self, word: str) -> str:
         return self._vocabulary.code_of("units", word) or word
 
-    def _named_place(self) -> Place | None:
+    def _named_place(self) -> tuple[Place | None, str]:
+        """The finest place that a row names, and its words where they aren't all understood, so that none is lost."""
         cells = self._cells
         key = (cells.text("place_code"), cells.text("town"), cells.text("village"), cells.text("hamlet"))
         if key not in self._places:
             self._places[key] = _place_named(self._gazetteer, *key)
         place, fault, params = self._places[key]
-        if fault:
-            cells.warn(fault, "village", " ".join(part for part in key if part), **params)
-        return place
+        if not fault:
+            return place, ""
+        cells.warn(fault, "village", " ".join(part for part in key if part), **params)
+        return place, " ".join(part for part in key[1:] if part)
 
     def _locate(self, drafts: Sequence[Draft], shapes: Shapes, named: Sequence[Place | None]) -> None:
         texts = shapely.to_wkt(shapes, rounding_precision=7, trim=True)
         placed = np.flatnonzero(~shapely.is_missing(shapes))
         points = shapely.point_on_surface(shapes[placed])
-        hits = self._gazetteer.locate(shapely.get_x(points), shapely.get_y(points))
-        inside = dict(zip(placed.tolist(), hits, strict=True))
+        inside = dict(zip(placed.tolist(), self._holding(points), strict=True))
         for number, (draft, place, wkt) in enumerate(zip(drafts, named, texts, strict=True)):
             if draft.issue is not None:
                 draft.issue = self._placed(draft, replace(draft.issue, geometry=wkt), place, inside.get(number))
 
+    def _holding(self, points: Shapes) -> list[Place | None]:
+        """The village that each point lies in, else the town, or None."""
+        lon, lat = shapely.get_x(points), shapely.get_y(points)
+        found = self._gazetteer.locate(lon, lat)
+        rest = np.flatnonzero([place is None for place in found])
+        for number, town in zip(rest.tolist(), self._gazetteer.locate(lon[rest], lat[rest], Level.TOWN), strict=True):
+            found[number] = town
+        return found
+
     def _placed(self, draft: Draft, issue: Issue, named: Place | None, hit: Place | None) -> Issue:
-        """The office's own word decides which village a case belongs to; the point only where it says nothing."""
+        """The office's own word decides where a case belongs; the point only where it says nothing."""
         gazetteer = self._gazetteer
-        village = gazetteer.village_of(named) if named else None
-        if village and hit and village.place_id != hit.place_id:
-            draft.findings.append(Finding(draft.row, "point_elsewhere", value=hit.name, params={"named": village.name}))
-        village = village or hit
+        hit_village, hit_town = _above(gazetteer, hit)
+        village, town = _above(gazetteer, named)
+        apart = (village and hit_village and village != hit_village) or (town and hit_town and town != hit_town)
+        if named and hit and apart:
+            words = {"named": gazetteer.full_name(village or named)}
+            draft.findings.append(Finding(draft.row, "point_elsewhere", value=gazetteer.full_name(hit), params=words))
+        if village is None and (town is None or town == hit_town):
+            village, town = hit_village, hit_town
         place = named if named and named.level is Level.HAMLET else village
-        finest = named or village
-        town = gazetteer.town_of(finest) if finest else None
         bound = self._vocabulary.categories[issue.category].bound_to_village
         if issue.geometry:
-            located = Located.INSIDE if hit else Located.OUTSIDE
+            located = Located.INSIDE if hit_village else Located.OUTSIDE
         else:
             located = Located.INSIDE if bound and village else Located.UNLOCATED
         return replace(
@@ -258,31 +275,46 @@ class IssueDrafter:
         )
 
 
-def _place_named(
-    gazetteer: Gazetteer, code: str, town_word: str, village_word: str, hamlet_word: str
-) -> tuple[Place | None, str, Mapping[str, Any]]:
-    """The finest place that a row names, or what is wrong with its names (as a finding's code and params)."""
-    if code:
-        place = gazetteer.by_code(code)
-        return (place, "", {}) if place else (None, "place_code_unknown", {})
-    town = None
+def _above(gazetteer: Gazetteer, place: Place | None) -> tuple[Place | None, Place | None]:
+    """The village and the town that a place is or lies in."""
+    return (gazetteer.village_of(place), gazetteer.town_of(place)) if place else (None, None)
+
+
+Named = tuple[Place | None, str, Mapping[str, Any]]
+"""The finest place that a row names, or what is wrong with its names: a finding's code and params."""
+
+
+def _place_named(gazetteer: Gazetteer, code: str, town_word: str, village_word: str, hamlet_word: str) -> Named:
+    """A code decides; where it isn't known the names do."""
+    place = gazetteer.by_code(code) if code else None
+    if place is not None:
+        return place, "", {}
+    place, fault, params = _place_by_name(gazetteer, town_word, village_word, hamlet_word)
+    return (place, "place_code_unknown", {}) if code and not fault else (place, fault, params)
+
+
+def _place_by_name(gazetteer: Gazetteer, town_word: str, village_word: str, hamlet_word: str) -> Named:
+    town = village = None
     if town_word:
         towns = gazetteer.candidates(town_word, Level.TOWN)
         if len(towns) != 1:
             return None, "town_unknown", {}
         town = towns[0]
-    if not village_word:
-        return town, "", {}
-    villages = gazetteer.candidates(village_word, Level.VILLAGE, town)
-    if len(villages) != 1:
-        listed = "; ".join(gazetteer.full_name(village) for village in villages)
-        return town, "village_ambiguous" if villages else "village_unknown", {"listed": listed} if villages else {}
-    hamlets = [
-        hamlet
-        for hamlet in (gazetteer.candidates(hamlet_word, Level.HAMLET, town) if hamlet_word else ())
-        if hamlet.parent_id == villages[0].place_id
-    ]
-    return (hamlets[0] if len(hamlets) == 1 else villages[0]), "", {}
+    if village_word:
+        villages = gazetteer.candidates(village_word, Level.VILLAGE, town)
+        if len(villages) != 1:
+            return _not_one(gazetteer, town, "village", villages)
+        village = villages[0]
+    if not hamlet_word:
+        return village or town, "", {}
+    hamlets = gazetteer.candidates(hamlet_word, Level.HAMLET, town)
+    hamlets = [hamlet for hamlet in hamlets if village is None or hamlet.parent_id == village.place_id]
+    return (hamlets[0], "", {}) if len(hamlets) == 1 else _not_one(gazetteer, village or town, "hamlet", hamlets)
+
+
+def _not_one(gazetteer: Gazetteer, above: Place | None, level: str, found: Sequence[Place]) -> Named:
+    listed = "; ".join(gazetteer.full_name(place) for place in found)
+    return above, f"{level}_ambiguous" if found else f"{level}_unknown", {"listed": listed} if found else {}
 
 
 def _code(vocabulary: Vocabulary, kind: str, word: str) -> str:

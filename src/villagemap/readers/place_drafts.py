@@ -11,7 +11,7 @@ import shapely
 
 from villagemap.crs import parse_datum
 from villagemap.model import Level, Place
-from villagemap.places import Gazetteer
+from villagemap.places import Gazetteer, has_area, polygons_of
 from villagemap.readers.cells import Cells
 from villagemap.readers.columns import ColumnMapping, ColumnMatch, parse_date, parse_number
 from villagemap.readers.findings import Finding
@@ -19,9 +19,9 @@ from villagemap.readers.positions import read_position, wgs84_shapes
 from villagemap.readers.sandbox import Row, Table
 from villagemap.vocabulary import Vocabulary
 
-_LEVEL_OF_LENGTH = {6: Level.COUNTY, 9: Level.TOWN, 12: Level.VILLAGE, 15: Level.HAMLET}
-_PARENT_LENGTH = {Level.TOWN: 6, Level.VILLAGE: 9, Level.HAMLET: 12}
-_TOWN_AS_12_DIGITS = "000"
+_LENGTH = {Level.COUNTY: 6, Level.TOWN: 9, Level.VILLAGE: 12, Level.HAMLET: 15}
+"""Digits of each level's codes; statistics write a county's and a town's with zeros up to 12."""
+_PARENT = {Level.TOWN: Level.COUNTY, Level.VILLAGE: Level.TOWN, Level.HAMLET: Level.VILLAGE}
 
 
 @dataclass(slots=True)
@@ -64,21 +64,22 @@ def _drafts(
         words = (cells.text("town"), cells.text("village"))
         drafts.append(PlaceDraft(row.number, place, cells.text("parent_code"), words, cells.findings))
     shapes = wgs84_shapes(positions, [draft.findings for draft in drafts])
-    wkbs = shapely.to_wkb(shapely.set_precision(shapely.force_2d(shapes), 1e-7), byte_order=1)
-    for draft, shape, wkb in zip(drafts, shapes, wkbs, strict=True):
+    for draft, shape in zip(drafts, shapes, strict=True):
         if any(finding.rejects for finding in draft.findings):
             draft.place = None
         elif draft.place is not None and shape is not None:
-            draft.place = _with_shape(draft.place, shape, wkb)
+            draft.place = _with_shape(draft.place, shape)
     return drafts
 
 
-def _with_shape(place: Place, shape: "shapely.Geometry", wkb: bytes) -> Place:
-    if shapely.get_type_id(shape) == shapely.GeometryType.POINT:
-        seat = (float(shapely.get_x(shape)), float(shapely.get_y(shape)))
-        return replace(place, seat=seat, geometry=wkb)
-    inside = shapely.point_on_surface(shape)
-    return replace(place, geometry=wkb, seat=place.seat or (float(shapely.get_x(inside)), float(shapely.get_y(inside))))
+def _with_shape(place: Place, shape: "shapely.Geometry") -> Place:
+    """The place with its area, or at its point; where it has neither a line's or several points' middle is taken."""
+    area = polygons_of(shapely.make_valid(shapely.force_2d(shape)))
+    if not shapely.is_empty(area):
+        shape = shapely.set_precision(area, 1e-7)
+    point = shapely.set_precision(shapely.point_on_surface(shape), 1e-7)
+    wkb = shapely.to_wkb(point if shapely.is_empty(area) else shape, byte_order=1)
+    return replace(place, seat=(float(shapely.get_x(point)), float(shapely.get_y(point))), geometry=wkb)
 
 
 def _place(cells: Cells, vocabulary: Vocabulary, county: str, level: Level | None) -> Place | None:
@@ -90,8 +91,8 @@ def _place(cells: Cells, vocabulary: Vocabulary, county: str, level: Level | Non
     if found is None:
         cells.reject("place_without_level", "code", code)
         return None
-    if found is Level.TOWN and len(code) == max(_LEVEL_OF_LENGTH) - 3:
-        code = code.removesuffix(_TOWN_AS_12_DIGITS)
+    if found in _LENGTH and len(code) == _LENGTH[Level.VILLAGE] and not code[_LENGTH[found] :].strip("0"):
+        code = code[: _LENGTH[found]]
     households = cells.parsed("households", parse_number)
     return Place(
         place_id="",
@@ -113,9 +114,11 @@ def _level(cells: Cells, vocabulary: Vocabulary, code: str) -> Level | None:
     named = vocabulary.code_of("levels", word) if word else None
     if named:
         return Level(named)
-    if len(code) == max(_LEVEL_OF_LENGTH) - 3 and code.endswith(_TOWN_AS_12_DIGITS):
-        return Level.TOWN
-    return _LEVEL_OF_LENGTH.get(len(code)) if code.isdigit() else None
+    if not code.isdigit():
+        return None
+    if len(code) == _LENGTH[Level.VILLAGE]:
+        return next(level for level, length in _LENGTH.items() if not code[length:].strip("0"))
+    return next((level for level, length in _LENGTH.items() if length == len(code)), None)
 
 
 def _listed(words: str) -> tuple[str, ...]:
@@ -129,50 +132,120 @@ def with_identity(
 ) -> list[tuple[PlaceDraft, Place | None]]:
     """Each draft with the place that it becomes (None where it is rejected), towns before what lies in them.
 
+    Rows that name one place twice are laid over each other. Where several rows had one former code, the place was
+    split: the one that kept its name stays that place, else the first; the others are new.
+
     Parameters
     ----------
     next_number
         Gives the number of a new place's id.
     """
-    order = list(Level)
-    claimed = {draft.place.code for draft in drafts if draft.place is not None}
     gazetteer = known
     placed: dict[int, Place] = {}
-    for level in order:
+    for level in Level:
         at_level = [n for n, draft in enumerate(drafts) if draft.place is not None and draft.place.level is level]
-        for n in at_level:
-            place = _identified(drafts[n], gazetteer, claimed, next_number)
-            if place is not None:
-                placed[n] = place
-        merged = {place.place_id: place for place in (*gazetteer.places, *placed.values())}
-        gazetteer = Gazetteer(merged.values()) if at_level else gazetteer
+        if at_level:
+            matching = _Matching(drafts, gazetteer, next_number)
+            placed.update(matching.placed(at_level))
+            merged = {place.place_id: place for place in (*gazetteer.places, *placed.values())}
+            gazetteer = Gazetteer(merged.values())
     return [(draft, placed.get(n)) for n, draft in enumerate(drafts)]
 
 
-def _identified(
-    draft: PlaceDraft, gazetteer: Gazetteer, claimed: set[str], next_number: Callable[[], int]
-) -> Place | None:
-    place = draft.place
-    if place is None:
-        return None
-    parent = _parent(draft, place, gazetteer)
-    if parent is None and place.level in {Level.VILLAGE, Level.HAMLET}:
-        word = draft.parent_code or " ".join(draft.parent_words).strip() or place.code
-        draft.findings.append(
-            Finding(draft.row, "parent_unknown", value=word, rejects=True, params={"name": place.name})
-        )
-        return None
-    parent_id = parent.place_id if parent else None
-    before = _known(place, parent_id, gazetteer, claimed)
-    if before is None:
-        return replace(place, place_id=f"{place.level[0]}{next_number()}", parent_id=parent_id)
-    return _merged(before, replace(place, place_id=before.place_id, parent_id=parent_id))
+class _Matching:
+    """Rows of one level on their way to the places that they are."""
+
+    def __init__(self, drafts: Sequence[PlaceDraft], gazetteer: Gazetteer, next_number: Callable[[], int]) -> None:
+        self._drafts, self._gazetteer, self._next_number = drafts, gazetteer, next_number
+        self._claimed = {draft.place.code for draft in drafts if draft.place is not None} - {""}
+        self._taken: set[str] = set()
+        self._at: dict[str, Place] = {}
+        self._coded: dict[str, str] = {}
+        self._named: dict[tuple[str | None, str], list[str]] = {}
+
+    def placed(self, numbers: Sequence[int]) -> dict[int, Place]:
+        """The place of each row that can be one."""
+        rows = {n: place for n in numbers if (place := self._with_parent(self._drafts[n])) is not None}
+        before: dict[int, Place] = {}
+        for finder in (self._by_own_code, self._by_former_code_and_name, self._by_former_code, self._by_name):
+            for n, place in rows.items():
+                found = None if n in before else finder(place)
+                if found is not None and found.place_id not in self._taken:
+                    before[n] = found
+                    self._taken.add(found.place_id)
+        coded_first = sorted(rows, key=lambda n: not rows[n].code)
+        ids = {n: self._identified(self._drafts[n], rows[n], before.get(n)) for n in coded_first}
+        # the last row of a place holds all that its rows say
+        return {n: self._at[place_id] for n, place_id in ids.items() if place_id}
+
+    def _with_parent(self, draft: PlaceDraft) -> Place | None:
+        place = draft.place
+        if place is None:
+            return None
+        parent = _parent(draft, place, self._gazetteer)
+        if parent is None and place.level in {Level.VILLAGE, Level.HAMLET}:
+            word = draft.parent_code or " ".join(draft.parent_words).strip() or place.code
+            _reject(draft, "parent_unknown", word, name=place.name)
+            return None
+        return replace(place, parent_id=parent.place_id if parent else None)
+
+    def _by_own_code(self, place: Place) -> Place | None:
+        return self._holder(place.code, place.level)
+
+    def _by_former_code_and_name(self, place: Place) -> Place | None:
+        found = self._by_former_code(place)
+        return found if found and {found.name, found.short_name} & {place.name, place.short_name} else None
+
+    def _by_former_code(self, place: Place) -> Place | None:
+        holders = (self._holder(code, place.level) for code in place.former_codes)
+        return next((held for held in holders if held is not None and held.code not in self._claimed), None)
+
+    def _by_name(self, place: Place) -> Place | None:
+        if not place.code:
+            return None
+        namesakes = [known for known in self._namesakes(place) if known.code not in self._claimed]
+        return namesakes[0] if len(namesakes) == 1 else None
+
+    def _holder(self, code: str, level: Level) -> Place | None:
+        held = self._gazetteer.by_code(code) if code else None
+        return held if held is not None and held.level is level else None
+
+    def _namesakes(self, place: Place) -> list[Place]:
+        found = self._gazetteer.candidates(place.name, place.level)
+        return [known for known in found if known.name == place.name and known.parent_id == place.parent_id]
+
+    def _identified(self, draft: PlaceDraft, place: Place, before: Place | None) -> str:
+        """The id of the place that a row is; "" where it could be several."""
+        same = [before.place_id] if before else self._same(place)
+        if len(same) > 1:
+            _reject(draft, "place_ambiguous", place.name)
+            return ""
+        place_id = same[0] if same else f"{place.level[0]}{self._next_number()}"
+        known = self._at.get(place_id) or self._gazetteer.by_id.get(place_id)
+        found = replace(place, place_id=place_id)
+        self._at[place_id] = _merged(known, found) if known else found
+        self._coded[place.code] = place_id
+        names = self._named.setdefault((place.parent_id, place.name), [])
+        if place_id not in names:
+            names.append(place_id)
+        return place_id
+
+    def _same(self, place: Place) -> list[str]:
+        """Ids that an earlier row of the file, or for want of a code the name, gives a row."""
+        if place.code:
+            return [self._coded[place.code]] if place.code in self._coded else []
+        known = [known.place_id for known in self._namesakes(place)]
+        return list(dict.fromkeys([*self._named.get((place.parent_id, place.name), ()), *known]))
+
+
+def _reject(draft: PlaceDraft, code: str, value: str, **params: str) -> None:
+    draft.findings.append(Finding(draft.row, code, value=value, rejects=True, params=dict(params)))
 
 
 def _parent(draft: PlaceDraft, place: Place, gazetteer: Gazetteer) -> Place | None:
     if place.level is Level.COUNTY:
         return None
-    length = _PARENT_LENGTH[place.level]
+    length = _LENGTH[_PARENT[place.level]]
     for code in (draft.parent_code, place.code[:length] if len(place.code) > length else ""):
         parent = gazetteer.by_code(code) if code else None
         if parent is not None:
@@ -181,44 +254,28 @@ def _parent(draft: PlaceDraft, place: Place, gazetteer: Gazetteer) -> Place | No
     towns = gazetteer.candidates(town_word, Level.TOWN) if town_word else []
     if place.level is not Level.HAMLET:
         return towns[0] if len(towns) == 1 else None
-    villages = gazetteer.candidates(village_word, Level.VILLAGE, towns[0] if len(towns) == 1 else None)
+    if not village_word or (town_word and len(towns) != 1):
+        return None
+    villages = gazetteer.candidates(village_word, Level.VILLAGE, towns[0] if towns else None)
     return villages[0] if len(villages) == 1 else None
-
-
-def _known(place: Place, parent_id: str | None, gazetteer: Gazetteer, claimed: set[str]) -> Place | None:
-    for code in (place.code, *place.former_codes):
-        known = gazetteer.by_code(code) if code else None
-        if (
-            known is not None
-            and known.level is place.level
-            and (code == place.code or known.code not in claimed - {place.code})
-        ):
-            return known
-    namesakes = [
-        known
-        for known in gazetteer.candidates(place.name, place.level)
-        if known.name == place.name and known.parent_id == parent_id and known.code not in claimed
-    ]
-    return namesakes[0] if len(namesakes) == 1 else None
 
 
 def _merged(before: Place, now: Place) -> Place:
     """What a file says anew laid over what was known; what it doesn't say stays."""
-    former = (*before.former_codes, *now.former_codes, *([before.code] if before.code != now.code else []))
-    keeps_area = now.geometry is None or (_is_point(now) and not _is_point(before) and not before.approximate)
+    code = now.code or before.code
+    former = dict.fromkeys((*before.former_codes, *now.former_codes, before.code))
+    drawn = has_area(before) and (not before.approximate or now.seat == before.seat)
+    keeps_area = now.geometry is None or (not has_area(now) and drawn)
+    keeps_seat = before.seat is not None and (now.seat is None or has_area(now))
     return replace(
         now,
-        code=now.code or before.code,
-        former_codes=tuple(code for code in dict.fromkeys(former) if code and code != now.code),
+        code=code,
+        former_codes=tuple(old for old in former if old and old != code),
         aliases=tuple(dict.fromkeys((*before.aliases, *now.aliases))),
         households=before.households if now.households is None else now.households,
         geometry=before.geometry if keeps_area else now.geometry,
         approximate=before.approximate if keeps_area else False,
-        seat=now.seat or before.seat,
+        seat=before.seat if keeps_seat else now.seat,
         valid_from=now.valid_from or before.valid_from,
         valid_to=now.valid_to or before.valid_to,
     )
-
-
-def _is_point(place: Place) -> bool:
-    return place.geometry is not None and int.from_bytes(place.geometry[1:5], "little") == 1
