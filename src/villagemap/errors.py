@@ -4,7 +4,9 @@
     ├── WrongUseError           exit 2, HTTP 400   the request itself can't be meant
     │   ├── NotFoundError       exit 2, HTTP 404
     │   └── AmbiguousError      exit 2, HTTP 409   candidates are listed
+    ├── UnknownActorError       exit 2, HTTP 401   nobody we know asks
     ├── ForbiddenError          exit 2, HTTP 403
+    ├── TooOftenError           exit 2, HTTP 429   tried too often in a short time
     ├── ConflictError           exit 2, HTTP 409   somebody else was first
     ├── BadInputError           exit 3, HTTP 422   a file or value can't be taken
     │   └── TooLargeError       exit 3, HTTP 413
@@ -63,6 +65,20 @@ class AmbiguousError(WrongUseError):
     """A name fits several places; ``params["candidates"]`` lists them."""
 
     status = 409
+
+
+class UnknownActorError(VillagemapError):
+    """Nobody is logged in, or what was shown opens nothing (any more)."""
+
+    exit_code = 2
+    status = 401
+
+
+class TooOftenError(VillagemapError):
+    """Tried too often in a short time."""
+
+    exit_code = 2
+    status = 429
 
 
 class ForbiddenError(VillagemapError):

@@ -7,7 +7,6 @@ DIR/accounts.sqlite    accounts, tokens, access log
 DIR/photos/            pictures by content hash
 """
 
-import os
 import shutil
 import sqlite3
 import threading
@@ -18,16 +17,15 @@ from villagemap.errors import ConflictError, NotFoundError, WorkspaceError
 from villagemap.places import Gazetteer
 from villagemap.settings import Settings, now, read_settings, shown_files
 from villagemap.store import GeoPackageStore, IssueColumns, PhotoStore, Store
+from villagemap.store.accounts import Accounts
+from villagemap.store.accounts_file import AccountsFile
 from villagemap.vocabulary import Vocabulary, load_vocabulary
 
 STORE_FILE = "villagemap.gpkg"
 ACCOUNTS_FILE = "accounts.sqlite"
 PARTS = ("settings.toml", STORE_FILE, ACCOUNTS_FILE, "photos")
-
-_ACCOUNTS_SCHEMA = """
-CREATE TABLE access_log (at TEXT NOT NULL, actor TEXT NOT NULL, flow TEXT NOT NULL, subject TEXT NOT NULL);
-PRAGMA user_version = 1;
-"""
+PARTIAL = ".partial"
+"""What is still being built, and what a crash may leave of it."""
 
 
 @dataclass(slots=True)
@@ -39,6 +37,7 @@ class Workspace:
     vocabulary: Vocabulary
     store: Store
     photos: PhotoStore
+    accounts: Accounts
     tiles: object = None
     """What `flows.maps` remembers of the tiles it last drew from."""
     _gazetteer: tuple[int, Gazetteer] | None = None
@@ -61,17 +60,11 @@ class Workspace:
 
     def log_access(self, actor: str, flow: str, subject: str) -> None:
         """Note that somebody looked at restricted rows."""
-        connection = sqlite3.connect(self.folder / ACCOUNTS_FILE)
-        try:
-            with connection:
-                connection.execute(
-                    "INSERT INTO access_log VALUES (?, ?, ?, ?)", (now().isoformat(), actor, flow, subject)
-                )
-        finally:
-            connection.close()
+        self.accounts.log(actor, flow, subject, now())
 
     def close(self) -> None:
-        """Close the store's connections."""
+        """Close the connections to both files."""
+        self.accounts.close()
         self.store.close()
 
 
@@ -81,18 +74,14 @@ def init_workspace(folder: Path, settings: Settings) -> None:
     Raises
     ------
     ConflictError
-        If the folder has something in it already.
+        If the folder has something in it already, or is a file.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise ConflictError("folder_not_empty", folder=str(folder))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = building_place(folder)
     partial.mkdir(mode=0o700)
     try:
         (partial / "photos").mkdir(mode=0o700)
         GeoPackageStore.create(partial / STORE_FILE, settings.county).close()
-        _make_accounts(partial / ACCOUNTS_FILE)
+        AccountsFile.create(partial / ACCOUNTS_FILE)
         (partial / "settings.toml").write_text(_settings_text(settings), encoding="utf-8")
         take_place(partial, folder)
     except BaseException:
@@ -100,23 +89,38 @@ def init_workspace(folder: Path, settings: Settings) -> None:
         raise
 
 
+def building_place(folder: Path) -> Path:
+    """Where a workspace is built before it takes its folder's place: on the same disk, with nothing there yet.
+
+    Raises
+    ------
+    ConflictError
+        If the folder has something in it already, or is a file.
+    """
+    _check_empty(folder)
+    folder = folder.resolve()
+    partial = folder / PARTIAL if folder.exists() else folder.with_name(f".{folder.name}{PARTIAL}")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(partial, ignore_errors=True)
+    return partial
+
+
 def take_place(partial: Path, folder: Path) -> None:
-    """Let a finished workspace take its folder's place; only an empty folder may stand there."""
-    if folder.exists():
-        if any(folder.iterdir()):
-            raise ConflictError("folder_not_empty", folder=str(folder))
-        folder.rmdir()
-    partial.replace(folder)
+    """Let a finished workspace take its folder's place; an empty folder stays, because somebody may stand in it."""
+    _check_empty(folder)
+    if not folder.exists():
+        partial.replace(folder)
+        return
+    for part in sorted(partial.iterdir()):
+        part.replace(folder / part.name)
+    partial.rmdir()
 
 
-def _make_accounts(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    try:
-        connection.executescript(_ACCOUNTS_SCHEMA)
-    finally:
-        connection.close()
-    if os.name != "nt":
-        path.chmod(0o600)
+def _check_empty(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise ConflictError("folder_is_file", folder=str(folder))
+    if folder.exists() and any(part.name != PARTIAL for part in folder.iterdir()):
+        raise ConflictError("folder_not_empty", folder=str(folder))
 
 
 def _settings_text(settings: Settings) -> str:
@@ -133,7 +137,7 @@ def _settings_text(settings: Settings) -> str:
 
 def _toml(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
 
 
 def open_workspace(folder: Path) -> Workspace:
@@ -152,13 +156,20 @@ def open_workspace(folder: Path) -> Workspace:
     if missing:
         raise WorkspaceError("workspace_half", folder=str(folder.resolve()), missing=", ".join(missing))
     settings = read_settings(folder / "settings.toml")
+    own = folder / "vocabulary.toml"
+    vocabulary = load_vocabulary(own if own.exists() else None)
     store = GeoPackageStore(folder / STORE_FILE)
     if store.county != settings.county:
         store.close()
         raise WorkspaceError("county_differs", stored=store.county, given=settings.county)
-    own = folder / "vocabulary.toml"
-    vocabulary = load_vocabulary(own if own.exists() else None)
-    return Workspace(folder, settings, vocabulary, store, PhotoStore(folder / "photos"))
+    try:
+        accounts = Accounts(folder / ACCOUNTS_FILE)
+    except BaseException as fault:
+        store.close()
+        if isinstance(fault, sqlite3.DatabaseError) and not isinstance(fault, sqlite3.OperationalError):
+            raise WorkspaceError("store_damaged", path=str(folder / ACCOUNTS_FILE)) from fault
+        raise
+    return Workspace(folder, settings, vocabulary, store, PhotoStore(folder / "photos"), accounts)
 
 
 def sample_files() -> Path:
