@@ -5,10 +5,10 @@ Environment variables are read here and nowhere else: ``VILLAGEMAP_DIR`` names t
 
 import os
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
 from villagemap.errors import WorkspaceError
@@ -61,13 +61,26 @@ def read_settings(path: Path) -> Settings:
         raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise WorkspaceError("settings_unreadable", path=str(path), fault=str(fault)) from fault
-    unknown = sorted(set(raw) - {f.name for f in fields(Settings)})
-    if unknown:
-        raise WorkspaceError("settings_unknown", path=str(path), names=", ".join(unknown))
+    basemap = raw.pop("basemap", {})
+    _check_types(raw, Settings, path)
+    if not isinstance(basemap, dict):
+        raise WorkspaceError("settings_unreadable", path=str(path), fault="basemap")
+    _check_types(basemap, Basemap, path)
     try:
-        return Settings(**{**raw, "basemap": Basemap(**raw.get("basemap", {}))})
+        return Settings(**raw, basemap=Basemap(**basemap))
     except TypeError as fault:
         raise WorkspaceError("settings_unreadable", path=str(path), fault=str(fault)) from fault
+
+
+def _check_types(raw: dict[str, Any], kind: type, path: Path) -> None:
+    """Refuse names that ``kind`` doesn't have, and values of another type: a day is no text, and no instant."""
+    hints = get_type_hints(kind)
+    unknown = sorted(set(raw) - set(hints))
+    if unknown:
+        raise WorkspaceError("settings_unknown", path=str(path), names=", ".join(unknown))
+    for name, value in raw.items():
+        if type(value) not in (get_args(hints[name]) or (hints[name],)):
+            raise WorkspaceError("settings_unreadable", path=str(path), fault=f"{name} = {value!r}")
 
 
 def workspace_dir(given: Path | None) -> Path:

@@ -12,9 +12,13 @@ from typing import Any
 
 from villagemap.errors import WorkspaceError
 from villagemap.model import Privacy
+from villagemap.texts import LANGS
 
 Labels = Mapping[str, str]
 """Language to label."""
+
+WORDS = ("units", "sources", "statuses", "urgencies", "levels", "datums")
+"""The plain word lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +119,23 @@ def load_vocabulary(own: Path | None = None) -> Vocabulary:
             raise WorkspaceError("vocabulary_unreadable", path=str(own), fault=str(fault)) from fault
     try:
         categories = {code: _category(code, entry) for code, entry in raw["categories"].items()}
-    except (KeyError, ValueError) as fault:
+        words = {kind: raw[kind] for kind in WORDS}
+        for kind in ("groups", *WORDS):
+            for code, entry in raw[kind].items():
+                _labels(f"{kind}.{code}", entry)
+        suffixes = {level: tuple(words) for level, words in raw["suffixes"].items()}
+    except (KeyError, ValueError, TypeError, AttributeError) as fault:
         raise WorkspaceError("vocabulary_incomplete", path=str(own), fault=str(fault)) from fault
-    words = {kind: raw[kind] for kind in ("units", "sources", "statuses", "urgencies", "levels", "datums")}
-    suffixes = {level: tuple(words) for level, words in raw["suffixes"].items()}
     return Vocabulary(groups=raw["groups"], categories=categories, words=words, suffixes=suffixes)
+
+
+def _labels(where: str, entry: Mapping[str, Any]) -> Labels:
+    """The labels of an entry in all languages; ``where`` names it to whom it lacks one."""
+    labels = {lang: entry.get(lang) for lang in LANGS}
+    lacking = [f"{where}.{lang}" for lang, label in labels.items() if not (isinstance(label, str) and label.strip())]
+    if lacking:
+        raise ValueError(", ".join(lacking))
+    return {lang: str(label) for lang, label in labels.items()}
 
 
 def _overlay(below: dict[str, Any], above: dict[str, Any]) -> None:
@@ -134,7 +150,7 @@ def _category(code: str, entry: Mapping[str, Any]) -> Category:
     return Category(
         code=code,
         group=entry["group"],
-        labels={"zh": entry["zh"], "en": entry["en"]},
+        labels=_labels(f"categories.{code}", entry),
         unit=entry["unit"],
         geometry=tuple(entry["geometry"]),
         privacy=Privacy(entry["privacy"]),

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 a fault of ours, 2 wrong use, 3 nothing applied because th
 
 import os
 import signal
+import sqlite3
 import sys
 import traceback
 from typing import NoReturn
@@ -14,7 +15,7 @@ import typer
 
 from villagemap.cli import data, output, server
 from villagemap.cli.words import LANG, say
-from villagemap.errors import VillagemapError
+from villagemap.errors import VillagemapError, WorkspaceError
 
 app = typer.Typer(
     name="villagemap",
@@ -71,10 +72,21 @@ def main() -> NoReturn:
         # whoever read our output has had enough; Python must not complain about it at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except (sqlite3.Error, OSError) as fault:
+        if debug:
+            traceback.print_exc()
+        sys.exit(_tell(_outside(fault).sentence(LANG), WorkspaceError.exit_code))
     except Exception as fault:  # noqa: BLE001 - the last door: a person gets a sentence, --debug the trace
         if debug:
             traceback.print_exc()
         sys.exit(_tell(say("fault", kind=type(fault).__name__, fault=str(fault)[:200]), 1))
+
+
+def _outside(fault: sqlite3.Error | OSError) -> WorkspaceError:
+    """What is wrong with a file or the disk, which isn't a fault of ours."""
+    if isinstance(fault, sqlite3.Error):
+        return WorkspaceError("store_fault", fault=str(fault))
+    return WorkspaceError("disk_fault", path=fault.filename or "?", fault=fault.strerror or str(fault))
 
 
 def _without_everywhere(words: list[str]) -> list[str]:

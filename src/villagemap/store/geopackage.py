@@ -41,7 +41,12 @@ class GeoPackageStore:
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.RLock()
         self._write_connection: sqlite3.Connection | None = None
-        self.county = _check_schema(self._reader(), path)
+        try:
+            self.county = _check_schema(self._reader(), path)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as fault:
+            raise WorkspaceError("store_damaged", path=str(path)) from fault
 
     @classmethod
     def create(cls, path: Path, county: str) -> "GeoPackageStore":
@@ -250,7 +255,7 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> str:
     """The file's county; refuses files that aren't ours or are newer, upgrades older ones."""
     try:
         known = dict(connection.execute("SELECT key, value FROM villagemap").fetchall())
-    except sqlite3.DatabaseError as fault:
+    except sqlite3.OperationalError as fault:
         raise WorkspaceError("store_foreign", path=str(path)) from fault
     version, newest = int(known["schema"]), len(migrations())
     if version > newest:
