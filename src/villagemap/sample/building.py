@@ -11,7 +11,7 @@ from villagemap.auth import OWNER
 from villagemap.errors import ConflictError
 from villagemap.flows.places import import_places
 from villagemap.flows.registry import Session
-from villagemap.flows.workspace import PARTS, Workspace, init_workspace, open_workspace, take_place
+from villagemap.flows.workspace import PARTS, Workspace, building_place, init_workspace, open_workspace, take_place
 from villagemap.model import Issue, Photo
 from villagemap.sample.pictures import sample_photos
 from villagemap.sample.writing import sample_changes
@@ -44,8 +44,7 @@ def check_sample(folder: Path) -> bool:
 
 def build_sample(folder: Path, *, count: int, seed: int, progress: Progress, today: date | None = None) -> None:
     """Build the sample county: whole, or not at all. ``today`` is the day that its figures are of."""
-    partial = folder.with_name(f".{folder.name}.building")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = building_place(folder)
     day = today or now().astimezone(TIME_ZONE).date()
     try:
         init_workspace(partial, Settings(county=COUNTY, name=_county_name(), code=CODE, demo=True, today=day))
