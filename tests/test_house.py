@@ -241,23 +241,26 @@ def pins() -> dict[str, str]:
 
 def test_every_dependency_is_pinned_without_an_address():
     pinned = pins()
-    waiting = [
+    lines = (
         *PYPROJECT["build-system"]["requires"],
         *PYPROJECT["project"]["dependencies"],
         *PYPROJECT["dependency-groups"]["dev"],
-    ]
+    )
+    waiting = [Requirement(line) for line in lines]
     seen: set[str] = set()
     while waiting:
-        wanted = Requirement(waiting.pop())
+        wanted = waiting.pop()
         name = canonicalize_name(wanted.name)
-        if name in seen or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
+        if str(wanted) in seen:
             continue
-        seen.add(name)
+        seen.add(str(wanted))
         assert name in pinned, f"{name} is not in constraints.txt"
         try:
-            waiting += distribution(name).requires or []
+            further = [Requirement(line) for line in distribution(name).requires or []]
         except PackageNotFoundError:  # the build backend, where the project was installed in another way
             continue
+        extras = ("", *wanted.extras)
+        waiting += [r for r in further if not r.marker or any(r.marker.evaluate({"extra": e}) for e in extras)]
 
 
 def test_licence_and_change_log_fit_the_project():
