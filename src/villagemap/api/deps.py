@@ -6,7 +6,6 @@ read text, so they are ``async`` and run without a thread; what needs the store 
 """
 
 import base64
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ MOST_WORDS = 100
 SEVERITIES = ("1", "2", "3", "4", "5")
 FORMATS = ("html", "json")
 DATUMS = ("wgs84", "cgcs2000", "gcj02", "bd09")
+NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,2})?")
 BOOLEANS = {"true": True, "false": False}
 
 
@@ -106,17 +106,15 @@ async def bbox_given(
     Raises
     ------
     WrongUseError
-        If it isn't four or six finite numbers in range, in order.
+        If it isn't four or six plain numbers in range, in order.
     """
     if not bbox:
         return None
-    try:
-        numbers = [float(part) for part in bbox.split(",")]
-    except ValueError:
-        numbers = []
+    parts = [part.strip() for part in bbox.split(",")]
+    numbers = [float(part) for part in parts] if all(map(NUMBER.fullmatch, parts)) else []
     if len(numbers) == 6:  # noqa: PLR2004
         numbers = [*numbers[0:2], *numbers[3:5]]
-    if len(numbers) != 4 or not all(map(math.isfinite, numbers)):  # noqa: PLR2004
+    if len(numbers) != 4:  # noqa: PLR2004
         raise WrongUseError("bbox_unreadable", value=bbox[:200])
     box = BBox(*numbers)
     if not (-180 <= box.west <= box.east <= 180 and -90 <= box.south <= box.north <= 90):  # noqa: PLR2004
@@ -262,7 +260,9 @@ async def overdue_given(
 
 
 async def count_given(
-    count: Annotated[str, _one("Whether numberMatched is counted: on the first page alone if not said", "false")],
+    count: Annotated[
+        str, _one("Whether numberMatched is counted; if not said, on the first page where it is quick", "false")
+    ],
 ) -> bool | None:
     """Whether matching features shall be counted; None if it isn't said."""
     return _boolean("count", count)
@@ -314,10 +314,10 @@ class IssuesAsked:
     located: tuple[str, ...]
     bbox: BBox | None
 
-    def is_everything(self) -> bool:
-        """Whether nothing narrows it."""
+    def narrowed_by_places_alone(self) -> bool:
+        """Whether nothing but towns and villages narrows it."""
         return self == IssuesAsked(
-            Where((), ()), Kinds((), ()), Days(), overdue=False, severities=(), located=(), bbox=None
+            self.where, Kinds((), ()), Days(), overdue=False, severities=(), located=(), bbox=None
         )
 
 

@@ -28,7 +28,7 @@ CARD = {
     "found_on": "2026-02-01", "sources": ["town_sweep"], "due_on": "2026-02-28", "days_left": -20,
     "lead_unit": "county_agriculture", "located": "inside", "lon": 111.15, "lat": 20.65,
     "photos": [{"stage": "before", "href": "/issues/019c0000-0000-7000-8000-000000000001/photos/0123456789abcdef"}],
-    "events": [{"seq": 41, "at": "2026-03-01T01:00:00Z", "kind": "register", "actor": "owner", "note": ""}],
+    "events": [{"seq": 41, "at": "2026-03-01T01:00:00Z", "kind": "issue.register", "actor": "owner", "note": ""}],
 }  # fmt: skip
 
 

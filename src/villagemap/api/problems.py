@@ -21,6 +21,7 @@ from villagemap.texts import text
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+MOST_JSON_INTEGER = 2**53 - 1
 SECURITY = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
@@ -63,10 +64,12 @@ def problem_response(scope: Scope, error: VillagemapError, status: int | None = 
 
 
 def _plain(value: object) -> bool:
-    """Whether a value can stand in JSON as it is."""
+    """Whether a value can stand in JSON as it is, also for readers whose numbers are doubles."""
     if isinstance(value, list | tuple):
-        return all(isinstance(entry, str | int | float | bool) for entry in value)
-    return value is None or isinstance(value, str | int | float | bool)
+        return all(isinstance(entry, str) for entry in value)
+    if isinstance(value, int):
+        return abs(value) <= MOST_JSON_INTEGER
+    return value is None or isinstance(value, str | float)
 
 
 async def _known_fault(request: Request, fault: Exception) -> Response:

@@ -1,0 +1,63 @@
+"""Every address has a flow behind it, which asks the policy; what has none is on a short list."""
+
+import re
+
+import pytest
+from fastapi.routing import APIRoute
+from starlette.testclient import TestClient
+
+from villagemap.api import assets, features, issues, pages, tiles
+from villagemap.api.app import create_app
+from villagemap.auth import NOBODY
+from villagemap.flows.registry import FLOWS
+
+PUBLIC = {
+    "/openapi.json",
+    "/conformance",
+    "/collections/{collection}/queryables",
+    "/static/{path:path}",
+    "/static/vendor/{path:path}",
+    "/favicon.ico",
+}
+"""What shows nothing of a county's issues and places."""
+
+ROUTERS = (assets.router, assets.favicon, features.router, issues.router, pages.router, tiles.router)
+SAMPLES = {
+    "code": "449923101", "collection": "towns", "issue_id": "019c0000-0000-7000-8000-000000000001",
+    "path": "map.css", "start": "0123456789abcdef", "town": "449923101", "x": "207", "y": "112", "zoom": "8",
+}  # fmt: skip
+PATHS = sorted({"/openapi.json", *(route.path for router in ROUTERS for route in router.routes)})
+
+
+def sample(path: str) -> str:
+    return re.sub(r"\{(\w+)(?::path)?\}", lambda found: SAMPLES[found[1]], path)
+
+
+def test_the_application_has_these_routes_and_no_other(tiny):
+    app = create_app(tiny)
+    documented = set(app.openapi()["paths"])
+    assert documented <= {re.sub(":path", "", path) for path in PATHS}
+    assert all(isinstance(route, APIRoute) for router in ROUTERS for route in router.routes)
+    assert set(PATHS) >= PUBLIC
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if path not in PUBLIC])
+def test_who_may_nothing_gets_nothing(tiny, path):
+    nobody = TestClient(create_app(tiny, actor=NOBODY), base_url="http://localhost")
+    answer = nobody.get(sample(path))
+    assert answer.status_code == 403, answer.text
+    problem = answer.json()
+    assert problem["code"] == "forbidden"
+    assert problem["params"]["flow"] in FLOWS
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_owner_gets_an_answer_of_every_route(client, path):
+    assert client.get(sample(path).replace("vendor/map.css", "vendor/leaflet/leaflet.css")).status_code in {200, 404}
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_nothing_is_written_yet(client, path, method):
+    answer = client.request(method, sample(path))
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_unknown")
