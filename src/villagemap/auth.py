@@ -66,7 +66,7 @@ class Role(StrEnum):
 
 _P = Policy
 ROLE_POLICIES: dict[Role, frozenset[Policy]] = {
-    Role.COUNTY_ADMIN: frozenset(Policy),
+    Role.COUNTY_ADMIN: frozenset(Policy) - {_P.PUBLIC},
     Role.COUNTY_ANALYST: frozenset({_P.READ, _P.READ_ALL, _P.REPORT, _P.VERIFY, _P.DECIDE, _P.SWEEP, _P.WRITE}),
     Role.INSPECTOR: frozenset({_P.READ, _P.READ_ALL, _P.REPORT, _P.VERIFY, _P.SWEEP}),
     Role.BUREAU_OFFICER: frozenset({_P.READ, _P.READ_ALL, _P.REPORT, _P.WORK}),
