@@ -14,12 +14,12 @@ import pytest
 import shapely
 
 from villagemap.auth import OWNER
+from villagemap.deadlines import due_on
 from villagemap.flows.registry import Session
 from villagemap.flows.workspace import Workspace, init_workspace, open_workspace
 from villagemap.model import Change, Issue, Level, Located, Place, Sighting, Status
 from villagemap.settings import Settings
 from villagemap.vocabulary import load_vocabulary
-from villagemap.workflow import due_on
 
 TODAY = date(2026, 3, 20)
 MORNING = datetime(2026, 3, 1, 1, 0, tzinfo=UTC)

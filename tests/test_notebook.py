@@ -15,13 +15,14 @@ import shapely
 import villagemap
 from conftest import MORNING, TODAY, tiny_issue, tiny_places
 from villagemap.auth import OWNER
+from villagemap.deadlines import URGENCIES, urgency
 from villagemap.errors import AmbiguousError, NotFoundError, WrongUseError
 from villagemap.flows.registry import Session
 from villagemap.flows.workspace import Workspace
 from villagemap.model import Change, Issue, IssueFilter, Located, Status
 from villagemap.notebook import County
 from villagemap.vocabulary import load_vocabulary
-from villagemap.workflow import STATUSES, URGENCIES, urgency
+from villagemap.workflow import STATUSES
 
 
 @pytest.fixture

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from shapely.geometry import shape
 
+from villagemap.deadlines import due_on, urgency
 from villagemap.errors import BadInputError
 from villagemap.model import Level, Located, Place, Status, Urgency
 from villagemap.sample import CHUNK, sample_changes, sample_photos
 from villagemap.vocabulary import load_vocabulary
-from villagemap.workflow import OPEN, due_on, urgency
+from villagemap.workflow import OPEN
 
 GEODATA = Path(__file__).parents[1] / "geodata"
 TODAY = date(2022, 3, 25)

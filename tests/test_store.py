@@ -1,6 +1,7 @@
 """The contract of every store. Today there is one; the suite takes whatever ``make_store`` gives."""
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -31,11 +32,12 @@ from villagemap.model import (
     Located,
     Photo,
     Privacy,
+    Record,
     Sighting,
     Status,
 )
-from villagemap.store import GeoPackageStore
-from villagemap.store.geopackage import migrations
+from villagemap.store import GeoPackageStore, schema
+from villagemap.store.schema import migrations
 
 
 @pytest.fixture
@@ -299,7 +301,7 @@ from dataclasses import replace
 sys.path.insert(0, sys.argv[2])
 from conftest import MORNING, tiny_issue, tiny_places
 from villagemap.model import Change
-from villagemap.store import GeoPackageStore
+from villagemap.store import GeoPackageStore, schema
 store = GeoPackageStore(Path(sys.argv[1]))
 places = tiny_places()
 for n in range(1000):
@@ -415,3 +417,48 @@ def test_times_are_kept_to_the_microsecond(store: GeoPackageStore) -> None:
         writer.record([Change(kind="note", issue=read, at=at, actor="owner")])
     assert store.events(f"issue/{read.id}")[-1].at == at
     assert store.last_event_at() == at
+
+
+def test_records_are_the_sum_of_their_events(store: GeoPackageStore) -> None:
+    first = Record(subject="sweep/s1", type="sweep", fields={"name": "三月大排查", "open": True})
+    with store.writing() as writer:
+        writer.put_record(first, kind="begin", actor="owner", at=MORNING)
+    read = store.record("sweep/s1")
+    assert read == replace(first, revision=1)
+    with store.writing() as writer:
+        writer.put_record(replace(read, fields={"name": "三月大排查"}), kind="close", actor="owner", at=MORNING)
+    assert store.records("sweep") == [replace(first, fields={"name": "三月大排查"}, revision=2)]
+    assert [event.kind for event in store.events("sweep/s1")] == ["sweep.begin", "sweep.close"]
+    assert store.verify() is None
+    with pytest.raises(ConflictError), store.writing() as writer:
+        writer.put_record(read, kind="close", actor="owner", at=MORNING)
+    _raw(store, "UPDATE records SET fields = '{}'")
+    broken = store.verify()
+    assert broken is not None
+    assert (broken.table, broken.key) == ("records", "sweep/s1")
+
+
+@pytest.mark.parametrize("version", range(1, len(migrations())))
+def test_every_earlier_schema_is_upgraded(tmp_path: Path, version: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "old.gpkg"
+    with monkeypatch.context() as earlier:
+        earlier.setattr(schema, "migrations", lambda: migrations()[:version])
+        earlier.setattr(schema, "GUARDED", tuple(t for t in schema.GUARDED if t in _tables_of(version)))
+        GeoPackageStore.create(path, "tiny").close()
+    with pytest.raises(WorkspaceError, match="older"):
+        GeoPackageStore(path)
+    assert GeoPackageStore.upgrade(path) == (version, len(migrations()))
+    upgraded = GeoPackageStore(path)
+    with upgraded.writing() as writer:
+        writer.record([_change(tiny_issue(1, tiny_places()), "register")])
+    assert upgraded.verify() is None
+    upgraded.close()
+    connection = sqlite3.connect(path)
+    with pytest.raises(sqlite3.IntegrityError, match="villagemap import"):
+        connection.execute("INSERT INTO records VALUES ('tiny', 'x', 'x', '', '{}', 1, 1)")
+    connection.close()
+
+
+def _tables_of(version: int) -> set[str]:
+    script = "".join(path.read_text(encoding="utf-8") for path in migrations()[:version])
+    return set(re.findall(r"CREATE TABLE (\w+)", script))

@@ -119,6 +119,7 @@ def issue_fields(issue: Issue) -> Fields:
         "relapse_of": issue.relapse_of,
         "duplicate_of": issue.duplicate_of,
         "facility": issue.facility,
+        "checked": list(issue.checked),
     }
     if issue.sightings:
         fields["sightings"] = [sighting_fields(sighting) for sighting in issue.sightings]

@@ -4,9 +4,10 @@ from datetime import date
 
 import numpy as np
 
+from villagemap.deadlines import URGENCIES, urgencies
 from villagemap.model import Counts, Located, Status, Urgency
 from villagemap.store.protocol import IssueColumns
-from villagemap.workflow import CLAIMED, OPEN, STATUSES, URGENCIES, urgencies
+from villagemap.workflow import CLAIMED, OPEN, STATUSES
 
 _LOCATED = tuple(Located)
 

@@ -4,10 +4,11 @@ Positions are WGS 84 longitude, latitude in degrees, kept to 7 decimals (about 1
 ``_on`` (``datetime.date``, Asia/Shanghai calendar), instants in ``_at`` (aware UTC datetimes).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Level(StrEnum):
@@ -186,6 +187,7 @@ class Issue:
     relapse_of: str | None = None
     duplicate_of: str | None = None
     facility: str = ""
+    checked: tuple[str, ...] = ()
     revision: int = 1
     sightings: tuple[Sighting, ...] = ()
 
@@ -213,6 +215,21 @@ class Photo:
     stage: str
     taken_at: datetime | None = None
     media_type: str = "image/jpeg"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A small thing with a history of its own: a sweep, a visit, a meeting, an objection.
+
+    ``subject`` is "<type>/<id>", ``parent`` what it belongs to and is asked for by ("" for none); ``fields`` are JSON
+    values without floats, the sum of its events.
+    """
+
+    subject: str
+    type: str
+    parent: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

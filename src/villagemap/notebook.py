@@ -22,6 +22,7 @@ import shapely
 
 from villagemap.auth import OWNER
 from villagemap.crs import parse_datum
+from villagemap.deadlines import NO_DAY, URGENCIES, urgencies
 from villagemap.errors import WrongUseError
 from villagemap.exports import named_for, write_whole
 from villagemap.flows.choosing import choose_issues
@@ -35,7 +36,7 @@ from villagemap.settings import TIME_ZONE
 from villagemap.store.protocol import State
 from villagemap.texts import LANGS, text
 from villagemap.vocabulary import Vocabulary
-from villagemap.workflow import NO_DAY, STATUSES, URGENCIES, urgencies
+from villagemap.workflow import STATUSES
 
 if TYPE_CHECKING:
     from villagemap.maps import TownMap

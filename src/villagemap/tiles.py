@@ -12,9 +12,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from villagemap.model import BBox, Located
+from villagemap.deadlines import URGENCIES, urgencies
+from villagemap.model import BBox, Located, Part
+from villagemap.store.columns import inside
 from villagemap.store.protocol import IssueColumns
-from villagemap.workflow import NO_CASES, STATUSES, URGENCIES, urgencies
+from villagemap.workflow import NO_CASES, STATUSES
 
 BITS = 31
 """Bits of a web-mercator coordinate: 2 cm at the equator."""
@@ -72,8 +74,8 @@ class Chosen:
     categories: tuple[int, ...] = ()
     statuses: tuple[int, ...] = ()
     urgencies: tuple[int, ...] = ()
-    most_private: int = 2
-    """Highest index of `Privacy` that may be shown."""
+    within: tuple[Part, ...] | None = None
+    """Parts of the county that may be shown; None for all of it."""
 
 
 class TileIndex:
@@ -136,9 +138,16 @@ class TileIndex:
                 part = column[start:end]
                 fits = part == wanted[0] if len(wanted) == 1 else np.isin(part, wanted)
                 mask = fits if mask is None else mask & fits
-        if chosen.most_private < int(self._privacy[start:end].max(initial=0)):
-            shown = self._privacy[start:end] <= chosen.most_private
-            mask = shown if mask is None else mask & shown
+        if chosen.within is not None:
+            seen = inside(
+                chosen.within,
+                self._columns.categories,
+                self._town[start:end],
+                self._village[start:end],
+                self._category[start:end],
+                self._privacy[start:end],
+            )
+            mask = seen if mask is None else mask & seen
         return np.arange(start, end) if mask is None else np.flatnonzero(mask) + start
 
     def _cells(self, kept: Ints, zoom: int) -> tuple[list[Cluster], Ints]:

@@ -1,15 +1,15 @@
-"""Rules of an issue's life that need no store: which statuses are open, when it is due, how urgent it is.
+"""The life of an issue: its statuses, the actions that move it, who may take them and what each needs.
 
-Pure: values in, values out. The array form serves a million issues at once; one issue is an array of one.
+Pure: values in, values out. The table `ACTIONS` is what pages, documentation and the policy read; `refusals` says why
+an action can't be taken, `moved` gives the issue after it. The chain of verification is data: by default the village
+asks, the town checks, the county verifies.
 """
 
-import calendar
-from datetime import date, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
 
-import numpy as np
-import numpy.typing as npt
-
-from villagemap.model import Issue, Status, Urgency
+from villagemap.model import Issue, Status
 from villagemap.vocabulary import Category
 
 OPEN = frozenset(
@@ -27,70 +27,190 @@ NO_CASES = frozenset({Status.DUPLICATE, Status.REJECTED})
 """What turned out to be no case of its own: kept, and counted and drawn nowhere."""
 
 STATUSES = tuple(Status)
-URGENCIES = tuple(Urgency)
-NEAR_DAYS = 7
-"""A deadline that is at most so many days away is near (blue)."""
 
-NO_DAY = np.iinfo(np.int32).max
-"""A missing date in the array form: later than every day."""
+CHAIN = ("village", "town", "county")
+"""Who asks, who checks, who verifies: the last closes."""
 
-Days = npt.NDArray[np.int32]
+FIXING = frozenset({"start", "progress", "interim", "submit"})
+"""Whoever took one of these has done some of the fixing, and can't be the verifier."""
 
 
-def due_on(category: Category, found_on: date | None) -> date | None:
-    """The soft deadline that the category's clock gives; None where the day of finding is unknown."""
-    if found_on is None:
-        return None
-    if category.due == "month_end":
-        return found_on.replace(day=calendar.monthrange(found_on.year, found_on.month)[1])
-    return found_on + timedelta(days=category.due_days) if category.due_days is not None else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One step of an issue's life.
 
-
-def day_number(day: date | None) -> int:
-    """Days since 1970-01-01; `NO_DAY` for None."""
-    return NO_DAY if day is None else day.toordinal() - 719163
-
-
-def urgencies(
-    status: npt.NDArray[np.int8], found: Days, due: Days, progress: npt.NDArray[np.int8], today: date
-) -> npt.NDArray[np.int8]:
-    """Index into `URGENCIES` for each issue, shape (n,).
-
-    A deadline day ends at 24:00 Asia/Shanghai, so an issue is overdue from the next day on. It is behind when more
-    than half of its time is gone with nothing done, near when its deadline is at most `NEAR_DAYS` away. ``status``
-    indexes `STATUSES`; ``found`` and ``due`` are `day_number`s (a deferral's end stands for the deadline);
-    ``progress`` is 1 where work has begun.
+    ``before`` are the statuses it starts from, ``after`` the one it leads to (None: the issue keeps its own);
+    ``policy`` names what the actor must be allowed; ``needs`` what must be given (see `Given`) or hold (``evidence``,
+    ``quantity``, ``chain``, ``apart``: the verifier is none of the fixers; ``may_defer``).
     """
-    now = day_number(today)
-    known = due != NO_DAY
-    left = np.where(known, due.astype(np.int64) - now, NEAR_DAYS + 1)
-    gone = np.where(found != NO_DAY, now - found.astype(np.int64), 0)
-    running = np.isin(status, [STATUSES.index(s) for s in RUNNING])
-    choices = [
-        (status == STATUSES.index(Status.SUBMITTED), Urgency.SUBMITTED),
-        (~running, Urgency.CLOSED),
-        (known & (left < 0), Urgency.OVERDUE),
-        (known & (progress == 0) & (gone > left), Urgency.BEHIND),
-        (known & (left <= NEAR_DAYS), Urgency.NEAR),
-    ]
-    conditions = [condition for condition, _ in choices]
-    codes = [np.int8(URGENCIES.index(urgency)) for _, urgency in choices]
-    return np.select(conditions, codes, default=np.int8(URGENCIES.index(Urgency.IN_TIME))).astype(np.int8)
+
+    code: str
+    before: frozenset[Status]
+    after: Status | None
+    policy: str
+    needs: tuple[str, ...] = ()
 
 
-def has_progress(issue: Issue) -> bool:
-    """Whether work has begun: past ``registered``, or some of the quantity is done."""
-    return issue.status not in {Status.REPORTED, Status.REGISTERED} or issue.quantity_done > 0
+_S = Status
+_AT_WORK = frozenset({_S.REGISTERED, _S.RECTIFYING, _S.RETURNED, _S.DEFERRED})
+_UNDECIDED = frozenset({_S.REPORTED, *_AT_WORK, _S.SUBMITTED})
 
-
-def urgency(issue: Issue, today: date) -> Urgency:
-    """How urgent one issue is on ``today``."""
-    deadline = issue.deferred_until if issue.status is Status.DEFERRED else issue.due_on
-    code = urgencies(
-        np.array([STATUSES.index(issue.status)], np.int8),
-        np.array([day_number(issue.found_on)], np.int32),
-        np.array([day_number(deadline)], np.int32),
-        np.array([has_progress(issue)], np.int8),
-        today,
+ACTIONS = {
+    action.code: action
+    for action in (
+        Action(code="register", before=frozenset({_S.REPORTED}), after=_S.REGISTERED, policy="decide"),
+        Action(code="assign", before=_UNDECIDED, after=None, policy="decide", needs=("lead_unit",)),
+        Action(code="start", before=frozenset({_S.REGISTERED, _S.RETURNED}), after=_S.RECTIFYING, policy="work"),
+        Action(code="progress", before=frozenset({_S.RECTIFYING}), after=None, policy="work", needs=("quantity_done",)),
+        Action(code="interim", before=_AT_WORK, after=None, policy="work", needs=("reason", "interim_photo")),
+        Action(
+            code="submit",
+            before=frozenset({_S.REGISTERED, _S.RECTIFYING, _S.RETURNED}),
+            after=_S.SUBMITTED,
+            policy="work",
+        ),
+        Action(code="check", before=frozenset({_S.SUBMITTED}), after=None, policy="check", needs=("evidence", "apart")),
+        Action(code="return", before=frozenset({_S.SUBMITTED}), after=_S.RETURNED, policy="check", needs=("reason",)),
+        Action(
+            code="close",
+            before=frozenset({_S.SUBMITTED}),
+            after=_S.CLOSED,
+            policy="verify",
+            needs=("chain", "apart", "evidence", "quantity"),
+        ),
+        Action(code="reopen", before=frozenset({_S.CLOSED}), after=_S.RECTIFYING, policy="verify", needs=("reason",)),
+        Action(
+            code="defer",
+            before=frozenset({_S.REGISTERED, _S.RECTIFYING, _S.RETURNED}),
+            after=_S.DEFERRED,
+            policy="decide",
+            needs=("reason", "until", "interim", "may_defer"),
+        ),
+        Action(code="resume", before=frozenset({_S.DEFERRED}), after=_S.RECTIFYING, policy="decide"),
+        Action(
+            code="duplicate",
+            before=_UNDECIDED,
+            after=_S.DUPLICATE,
+            policy="decide",
+            needs=("reason", "duplicate_of"),
+        ),
+        Action(code="reject", before=_UNDECIDED, after=_S.REJECTED, policy="decide", needs=("reason",)),
+        Action(code="object", before=frozenset(_S) - {_S.REPORTED}, after=None, policy="work", needs=("reason",)),
+        Action(code="answer", before=frozenset(_S), after=None, policy="decide", needs=("reason",)),
     )
-    return URGENCIES[int(code[0])]
+}
+"""All steps by code; ``report`` begins a life and so is none of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What somebody says when taking an action; blank where the action doesn't ask for it."""
+
+    on: date
+    reason: str = ""
+    quantity_done: float | None = None
+    until: date | None = None
+    lead_unit: str = ""
+    help_units: tuple[str, ...] = ()
+    duplicate_of: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What holds around an action.
+
+    ``step`` is the place in the chain that the actor stands for; ``units`` those the actor belongs to; ``fixers``
+    the ids and units that did some of the fixing; ``missing`` what the category's evidence still lacks;
+    ``interim_photo`` whether a photo of an interim measure is there.
+    """
+
+    category: Category
+    actor: str
+    step: str
+    units: frozenset[str] = frozenset()
+    fixers: frozenset[str] = frozenset()
+    missing: tuple[str, ...] = ()
+    interim_photo: bool = False
+    chain: tuple[str, ...] = CHAIN
+
+
+def allowed(status: Status) -> tuple[str, ...]:
+    """The actions that start from a status."""
+    return tuple(code for code, action in ACTIONS.items() if status in action.before)
+
+
+def refusals(action: Action, issue: Issue, given: Given, facts: Facts) -> list[str]:
+    """Why an action can't be taken now, as codes of the catalog's room ``workflow``; empty when it can."""
+    if issue.status not in action.before:
+        return ["not_from_here"]
+    return [need for need in action.needs if not _HOLDS[need](issue, given, facts)]
+
+
+def _chain_passed(issue: Issue, _given: Given, facts: Facts) -> bool:
+    return facts.step == facts.chain[-1] and set(facts.chain[:-1]) <= set(issue.checked)
+
+
+def _stands_apart(issue: Issue, _given: Given, facts: Facts) -> bool:
+    """The verifier belongs to no unit that is charged with the case, and did none of the fixing."""
+    charged = {issue.lead_unit, *issue.help_units}
+    if facts.step == "town":  # a town checks its villages' work before the county does: it is charged with all of it
+        charged = set()
+    return not (facts.units & (charged | facts.fixers)) and facts.actor not in facts.fixers
+
+
+def _quantity_done(issue: Issue, given: Given, _facts: Facts) -> bool:
+    done = issue.quantity_done if given.quantity_done is None else given.quantity_done
+    return done >= issue.quantity_found
+
+
+_Holds = Callable[[Issue, Given, Facts], bool]
+_HOLDS: dict[str, _Holds] = {
+    "reason": lambda _i, given, _f: bool(given.reason.strip()),
+    "lead_unit": lambda _i, given, _f: bool(given.lead_unit),
+    "quantity_done": lambda issue, given, _f: (
+        given.quantity_done is not None and given.quantity_done >= issue.quantity_done
+    ),
+    "until": lambda _i, given, _f: given.until is not None and given.until > given.on,
+    "interim": lambda issue, _g, _f: issue.interim_on is not None,
+    "interim_photo": lambda _i, _g, facts: facts.interim_photo,
+    "may_defer": lambda _i, _g, facts: facts.category.may_defer,
+    "duplicate_of": lambda issue, given, _f: given.duplicate_of not in {"", issue.id},
+    "evidence": lambda _i, _g, facts: not facts.missing,
+    "quantity": _quantity_done,
+    "chain": _chain_passed,
+    "apart": _stands_apart,
+}
+
+
+def moved(action: Action, issue: Issue, given: Given, facts: Facts) -> Issue:
+    """The issue after an action that nothing refuses."""
+    issue = replace(issue, status=action.after or issue.status)
+    if given.quantity_done is not None:
+        issue = replace(issue, quantity_done=given.quantity_done)
+    change = _MOVES.get(action.code)
+    return change(issue, given, facts) if change else issue
+
+
+def _submitted(issue: Issue, given: Given, facts: Facts) -> Issue:
+    asked = facts.chain[: facts.chain.index(facts.step) + 1] if facts.step in facts.chain[:-1] else facts.chain[:-1]
+    return replace(issue, claimed_closed_on=given.on, checked=asked)
+
+
+def _checked(issue: Issue, _given: Given, facts: Facts) -> Issue:
+    passed = facts.chain[: facts.chain.index(facts.step) + 1]
+    return replace(issue, checked=tuple(dict.fromkeys((*issue.checked, *passed))))
+
+
+_Move = Callable[[Issue, Given, Facts], Issue]
+_MOVES: dict[str, _Move] = {
+    "assign": lambda issue, given, _f: replace(issue, lead_unit=given.lead_unit, help_units=given.help_units),
+    "interim": lambda issue, given, _f: replace(issue, interim_on=given.on),
+    "submit": _submitted,
+    "check": _checked,
+    "return": lambda issue, _g, _f: replace(issue, claimed_closed_on=None, checked=()),
+    "close": lambda issue, given, _f: replace(issue, closed_on=given.on),
+    "reopen": lambda issue, _g, _f: replace(issue, closed_on=None, claimed_closed_on=None, checked=()),
+    "defer": lambda issue, given, _f: replace(issue, deferred_until=given.until),
+    "resume": lambda issue, _g, _f: replace(issue, deferred_until=None),
+    "duplicate": lambda issue, given, _f: replace(issue, duplicate_of=given.duplicate_of),
+}

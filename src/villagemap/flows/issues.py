@@ -1,7 +1,7 @@
 """Flows that look at issues: counts, one issue, pages of features, tiles, GeoJSON out."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -10,13 +10,14 @@ import shapely
 
 from villagemap.auth import Policy
 from villagemap.counts import county_counts, town_counts
+from villagemap.deadlines import deadline, urgency
 from villagemap.errors import NotFoundError
-from villagemap.exports import geojson
+from villagemap.exports import geojson, without_phones
+from villagemap.flows.narrowing import columns_seen, may_on, seen_issue, sees_no_text, visible
 from villagemap.flows.registry import Session, flow
-from villagemap.model import Audience, Counts, Event, Issue, IssueFilter, Level, Photo, Place, Privacy
+from villagemap.model import Audience, Counts, Event, Issue, IssueFilter, Level, Photo, Place
 from villagemap.places import place_number
 from villagemap.store.protocol import FeaturePage, State
-from villagemap.workflow import urgency
 
 Card = dict[str, Any]
 
@@ -40,7 +41,7 @@ class TownRow:
 def county_table(session: Session, today: date | None = None) -> tuple[Counts, list[TownRow]]:
     """The county's counts, and each town's in the order of their codes."""
     workspace = session.workspace
-    columns, day = workspace.columns(), today or workspace.settings.day()
+    columns, day = columns_seen(session), today or workspace.settings.day()
     by_town = town_counts(columns, day)
     rows = [
         TownRow(town, by_town.get(place_number(town), Counts()))
@@ -55,7 +56,9 @@ def county_table(session: Session, today: date | None = None) -> tuple[Counts, l
 @flow("issues.page", Policy.READ)
 def feature_page(session: Session, where: IssueFilter, *, limit: int, after: int = 0) -> FeaturePage:
     """One page of issues as GeoJSON texts, in keyset order."""
-    return session.workspace.store.feature_page(visible(session, where), limit=limit, after=after)
+    where = visible(session, where)
+    page = session.workspace.store.feature_page(where, limit=limit, after=after)
+    return page if where.audience is Audience.OWNER else page._replace(features=[*map(without_phones, page.features)])
 
 
 @flow("issues.matched", Policy.READ)
@@ -67,58 +70,64 @@ def count_issues(session: Session, where: IssueFilter) -> int:
 @flow("issues.list", Policy.READ_ALL)
 def list_issues(session: Session, where: IssueFilter, *, limit: int, after: int = 0) -> list[Issue]:
     """Issues with all that is known of them."""
-    return session.workspace.store.issues(visible(session, where), limit=limit, after=after)
+    return session.workspace.store.issues(visible(session, where, Policy.READ_ALL), limit=limit, after=after)
 
 
 @flow("issues.feature", Policy.READ)
 def show_feature(session: Session, issue_id: str) -> str:
     """One issue's GeoJSON text."""
-    issue = _found(session, issue_id)
+    issue = seen_issue(session, issue_id, "issues.feature")
     text = session.workspace.store.feature(issue.id)
     if text is None:
         raise NotFoundError("unknown_issue", word=issue_id)
-    return text
+    if sees_no_text(session):
+        feature = orjson.loads(text)
+        feature["properties"]["description"] = None
+        return orjson.dumps(feature).decode()
+    return text if may_on(session, Policy.READ_ALL, issue) else without_phones(text)
 
 
 @flow("issues.show", Policy.READ)
 def show_issue(session: Session, issue_id: str, today: date | None = None) -> Card:
     """One issue with its events, as popups and people read it; dates and codes are texts, labels the reader's."""
-    issue = _found(session, issue_id)
+    issue = seen_issue(session, issue_id, "issues.show")
     workspace = session.workspace
     events = workspace.store.events(f"issue/{issue.id}")
     photos = workspace.store.photos(issue.id)
     return card(session, issue, events, photos, today or workspace.settings.day())
 
 
-def _found(session: Session, issue_id: str) -> Issue:
-    """An issue by id or number, if this actor may see it; looking at a household's case is noted."""
-    issue = session.workspace.store.issue(issue_id)
-    may_see_all = Policy.READ_ALL in session.actor.may
-    if issue is None or (issue.privacy is Privacy.RESTRICTED and not may_see_all):
-        raise NotFoundError("unknown_issue", word=issue_id)
-    if issue.privacy is Privacy.RESTRICTED:
-        session.workspace.log_access(session.actor.id, "issues.show", issue.id)
-    return issue
-
-
 def card(session: Session, issue: Issue, events: list[Event], photos: list[Photo], today: date) -> Card:
     """What a popup shows of an issue."""
     by_id = session.workspace.gazetteer().by_id
     names = {name: by_id[key].name if key in by_id else None for name, key in _places(issue).items()}
-    deadline = issue.deferred_until or issue.due_on
+    last_day = deadline(issue)
     point = shapely.point_on_surface(shapely.from_wkt(issue.geometry)) if issue.geometry else None
-    personal = Policy.READ_ALL in session.actor.may
-    return {
+    personal, hushed = may_on(session, Policy.READ_ALL, issue), sees_no_text(session)
+    shown = {
         **{name: getattr(issue, name) for name in CARD_FIELDS},
         **names,
         "urgency": urgency(issue, today),
-        "days_left": (deadline - today).days if deadline else None,
+        "days_left": (last_day - today).days if last_day else None,
         "sources": list(dict.fromkeys([issue.source, *(sighting.source for sighting in issue.sightings)])),
-        "responsible": issue.responsible if personal else "",
+        "responsible": issue.responsible,
         "lon": round(point.x, 7) if point is not None else None,
         "lat": round(point.y, 7) if point is not None else None,
         "photos": [{"stage": p.stage, "href": f"/issues/{issue.id}/photos/{p.sha256[:16]}"} for p in photos],
-        "events": [event_line(event) for event in events],
+        "events": [event_line(event) | ({"note": ""} if hushed else {}) for event in events],
+        **({"location_text": "", "description": ""} if hushed else {}),
+    }
+    return shown if personal else without_persons(shown)
+
+
+def without_persons(shown: Card) -> Card:
+    """A card for whoever may not see persons: no name of one, and no telephone number in its texts."""
+    return {
+        **shown,
+        "responsible": "",
+        "location_text": without_phones(shown["location_text"]),
+        "description": without_phones(shown["description"]),
+        "events": [{**event, "note": without_phones(event["note"])} for event in shown["events"]],
     }
 
 
@@ -135,7 +144,7 @@ def event_line(event: Event) -> Card:
 @flow("issues.photo", Policy.READ)
 def open_photo(session: Session, issue_id: str, start: str) -> tuple[bytes, str]:
     """A picture of an issue by the start of its hash: its bytes and media type; only under its issue's permission."""
-    issue = _found(session, issue_id)
+    issue = seen_issue(session, issue_id, "issues.photo")
     for photo in session.workspace.store.photos(issue.id):
         if photo.sha256.startswith(start):
             with session.workspace.photos.open(photo.sha256) as file:
@@ -163,10 +172,3 @@ def issue_table(session: Session, where: IssueFilter) -> tuple[Iterator[list[str
         session.workspace.log_access(session.actor.id, "issues.table", "*")
     store = session.workspace.store
     return store.features(where), store.states(where)
-
-
-def visible(session: Session, where: IssueFilter) -> IssueFilter:
-    """The filter cut down to what this actor may see."""
-    if where.audience is Audience.OWNER and Policy.READ_ALL not in session.actor.may:
-        return replace(where, audience=Audience.OFFICE)
-    return where

@@ -5,17 +5,19 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
 import shapely
 
 from villagemap.auth import Policy
 from villagemap.counts import town_counts
 from villagemap.errors import WrongUseError
-from villagemap.flows.issues import Card, card
+from villagemap.flows.issues import Card, card, without_persons
+from villagemap.flows.narrowing import columns_seen, visible
 from villagemap.flows.places import place_feature
 from villagemap.flows.registry import Session, flow
 from villagemap.flows.tiles import TileFilter, chosen, tile_index
-from villagemap.model import Audience, BBox, Counts, Issue, IssueFilter, Level, Place
+from villagemap.model import Audience, BBox, Counts, Issue, IssueFilter, Level, Part, Place, Privacy, Status
 from villagemap.places import Gazetteer, place_number
 from villagemap.settings import TIME_ZONE
 from villagemap.workflow import NO_CASES
@@ -42,7 +44,7 @@ def town_map(session: Session, word: str, lang: str, *, inline: bool = False) ->
     workspace = session.workspace
     settings, gazetteer = workspace.settings, workspace.gazetteer()
     town = gazetteer.find(word, Level.TOWN)
-    bbox = gazetteer.bbox(town)
+    bbox = gazetteer.bbox(town) or _extent(session, town)
     if bbox is None:
         raise WrongUseError("town_without_area", town=town.name)
     last = workspace.store.last_event_at()
@@ -54,7 +56,7 @@ def town_map(session: Session, word: str, lang: str, *, inline: bool = False) ->
         today=settings.day(),
         data_on=last.astimezone(TIME_ZONE).date() if last else None,
         bbox=bbox,
-        counts=town_counts(workspace.columns(), settings.day()).get(place_number(town), Counts()),
+        counts=town_counts(columns_seen(session), settings.day()).get(place_number(town), Counts()),
         vocabulary=workspace.vocabulary,
         demo=settings.demo,
         approximate=_approximate(gazetteer, town),
@@ -67,10 +69,26 @@ def town_map(session: Session, word: str, lang: str, *, inline: bool = False) ->
     return drawn(view)
 
 
+def _extent(session: Session, town: Place) -> BBox | None:
+    """The extent of a town's issues; None where none has a position."""
+    columns = columns_seen(session)
+    here = (columns.town == place_number(town)) & ~np.isnan(columns.lon)
+    lon, lat = columns.lon[here], columns.lat[here]
+    return BBox(*map(float, (lon.min(), lat.min(), lon.max(), lat.max()))) if len(lon) else None
+
+
 def _withheld(session: Session, town: Place) -> int:
     """How many cases of households a file leaves out: it travels further than its owner."""
-    store, where = session.workspace.store, IssueFilter(towns=(town.place_id,))
-    return store.count(where) - store.count(replace(where, audience=Audience.OFFICE))
+    store, where = (
+        session.workspace.store,
+        visible(session, replace(_for_office(session, town), audience=Audience.OWNER)),
+    )
+    return store.count(where) - store.count(_for_office(session, town))
+
+
+def _for_office(session: Session, town: Place) -> IssueFilter:
+    cases = tuple(status.value for status in Status if status not in NO_CASES)
+    return visible(session, IssueFilter(towns=(town.place_id,), statuses=cases, audience=Audience.OFFICE))
 
 
 def _approximate(gazetteer: Gazetteer, town: Place) -> bool:
@@ -83,7 +101,7 @@ def _inline(session: Session, gazetteer: Gazetteer, town: Place, bbox: BBox) -> 
 
     villages = [v for v in gazetteer.level(Level.VILLAGE) if v.parent_id == town.place_id]
     neighbours = [t for t in gazetteer.level(Level.TOWN) if t.place_id != town.place_id and t.geometry]
-    where = IssueFilter(towns=(town.place_id,), audience=Audience.OFFICE)
+    where = _for_office(session, town)
     many = session.workspace.store.count(where) > INLINE_CARDS
     return InlineTown(
         boundary=_collection([place_feature(town, gazetteer)]),
@@ -108,7 +126,7 @@ def _cards(session: Session, where: IssueFilter, most: int) -> list[Card]:
 def _inline_card(session: Session, issue: Issue, today: date) -> Card:
     """A card with its latest event, and the shape of a line or area."""
     events = session.workspace.store.events(f"issue/{issue.id}")[-1:]
-    shown = card(session, issue, events, [], today)
+    shown = without_persons(card(session, issue, events, [], today))
     if issue.geometry and not issue.geometry.startswith("POINT"):
         shown["geometry"] = orjson.loads(shapely.to_geojson(shapely.from_wkt(issue.geometry)))
     return shown
@@ -122,5 +140,15 @@ def _clusters(session: Session, town: Place, bbox: BBox) -> dict[str, list[list[
     for group in vocabulary.groups:
         codes = tuple(code for code, entry in vocabulary.categories.items() if entry.group == group)
         shown = chosen(session, TileFilter(towns=(town,), categories=codes), cache.categories)
+        shown = replace(shown, within=_without_households(shown.within))
         clusters[group] = [list(cluster) for cluster in cache.index.grid(bbox, INLINE_ZOOM, shown)]
     return clusters
+
+
+def _without_households(parts: Sequence[Part] | None) -> tuple[Part, ...]:
+    """What may be shown, less what is restricted: a file travels further than its owner."""
+    order = list(Privacy)
+    return tuple(
+        replace(part, most_private=min(part.most_private, Privacy.OFFICE, key=order.index))
+        for part in (parts if parts is not None else [Part()])
+    )

@@ -8,14 +8,16 @@ from datetime import date
 import orjson
 
 from villagemap.auth import Policy
+from villagemap.deadlines import URGENCIES
 from villagemap.errors import WrongUseError
+from villagemap.flows.narrowing import reach_of, reach_tag
 from villagemap.flows.places import list_places
 from villagemap.flows.registry import Session, flow
 from villagemap.flows.workspace import Workspace
-from villagemap.model import Level, Place, Privacy
+from villagemap.model import Level, Place
 from villagemap.places import place_number
 from villagemap.tiles import MAX_ZOOM, Chosen, Tile, TileIndex, tile_bbox
-from villagemap.workflow import STATUSES, URGENCIES
+from villagemap.workflow import STATUSES
 
 NO_SUCH = -1
 """An index that no issue has: a filter for a category without issues matches none, not all."""
@@ -43,9 +45,9 @@ class TileCache:
 
 @flow("tiles.version", Policy.READ)
 def tiles_version(session: Session) -> str:
-    """What an ETag is made of: the last event and the day."""
+    """What an ETag is made of: the last event, the day, and what of the county this actor may see."""
     workspace = session.workspace
-    return f"{workspace.store.head().seq}-{workspace.settings.day().isoformat()}"
+    return f"{workspace.store.head().seq}-{workspace.settings.day().isoformat()}{reach_tag(session)}"
 
 
 @flow("tiles.show", Policy.READ)
@@ -105,14 +107,13 @@ def chosen(session: Session, where: TileFilter, categories: Sequence[str]) -> Ch
     numbers = {code: number for number, code in enumerate(categories)}
     statuses = {status.value: number for number, status in enumerate(STATUSES)}
     urgencies = {urgency.value: number for number, urgency in enumerate(URGENCIES)}
-    seen_by_all = Policy.READ_ALL in session.actor.may
     return Chosen(
         towns=tuple(place_number(town) for town in where.towns),
         villages=tuple(place_number(village) for village in where.villages),
         categories=tuple(numbers.get(code, NO_SUCH) for code in where.categories),
         statuses=tuple(statuses[code] for code in where.statuses),
         urgencies=tuple(urgencies[code] for code in where.urgencies),
-        most_private=list(Privacy).index(Privacy.RESTRICTED if seen_by_all else Privacy.OFFICE),
+        within=reach_of(session),
     )
 
 

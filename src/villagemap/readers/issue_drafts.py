@@ -17,6 +17,7 @@ import shapely
 from uuid_utils import uuid7
 
 from villagemap.crs import parse_datum
+from villagemap.deadlines import due_on
 from villagemap.errors import BadInputError
 from villagemap.model import Issue, Level, Located, Place, Sighting, Status
 from villagemap.places import Gazetteer
@@ -31,7 +32,6 @@ from villagemap.readers.findings import Finding
 from villagemap.readers.positions import Position, Shapes, read_position, wgs84_shapes
 from villagemap.readers.sandbox import Row, Table
 from villagemap.vocabulary import Category, Vocabulary
-from villagemap.workflow import due_on
 
 _DECIDED = frozenset({Status.DEFERRED, Status.DUPLICATE, Status.REJECTED})
 """What only the county decides: a file can't."""

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from villagemap.deadlines import NO_DAY, day_number, due_on
 from villagemap.model import Change, Issue, Located, Place, Privacy, Sighting, Status
 from villagemap.sample.drawing import DAYS, NOBODY, Batch, County, draw
 from villagemap.sample.ground import ground_of
 from villagemap.sample.lives import NEVER, happens
 from villagemap.sample.words import Kind, office_of, quantity_text, words_of
 from villagemap.vocabulary import Vocabulary
-from villagemap.workflow import NO_DAY, day_number, due_on
 
 CHUNK = 5_000
 """Issues in one batch of changes, and at most in memory."""

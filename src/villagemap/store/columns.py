@@ -2,15 +2,17 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from villagemap.model import Located, Privacy
+from villagemap.deadlines import NO_DAY
+from villagemap.model import Located, Part, Privacy
 from villagemap.store.protocol import IssueColumns
 from villagemap.store.reading import head
-from villagemap.workflow import NO_DAY, STATUSES
+from villagemap.workflow import STATUSES
 
 _BLOCK = 50_000
 _DAY = "coalesce(CAST(julianday({0}) - 2440587.5 AS INTEGER), {1})"
@@ -61,6 +63,40 @@ def columns(connection: sqlite3.Connection, county: str, since: IssueColumns | N
     elif not fresh:
         fresh = _arrays([], categories)
     return IssueColumns(seq=seq, categories=tuple(categories), **fresh)
+
+
+def columns_within(columns: IssueColumns, parts: Sequence[Part] | None) -> IssueColumns:
+    """The issues that lie in any of the parts of a county; all of them for None."""
+    if parts is None:
+        return columns
+    kept = inside(parts, columns.categories, columns.town, columns.village, columns.category, columns.privacy)
+    return replace(columns, **{name: getattr(columns, name)[kept] for name in ("category", *_TYPES)})
+
+
+def inside(
+    parts: Sequence[Part],
+    categories: Sequence[str],
+    town: npt.NDArray[np.int32],
+    village: npt.NDArray[np.int32],
+    category: npt.NDArray[np.int16],
+    privacy: npt.NDArray[np.int8],
+) -> npt.NDArray[np.bool_]:
+    """Which rows of columns of length n lie in any of the parts, shape (n,).
+
+    Columns don't tell ids, so a part of named issues holds none of them here.
+    """
+    kept = np.zeros(len(town), np.bool_)
+    for part in parts:
+        if part.issues:
+            continue
+        fits = privacy <= _CODES["privacy"].index(part.most_private.value)
+        if part.places:
+            towns, villages = ([int(p[1:]) for p in part.places if p[0] == letter] for letter in "tv")
+            fits &= np.isin(town, towns) | np.isin(village, villages)
+        if part.categories is not None:
+            fits &= np.isin(category, [number for number, code in enumerate(categories) if code in part.categories])
+        kept |= fits
+    return kept
 
 
 def _blocks(cursor: sqlite3.Cursor) -> Iterator[list[tuple[Any, ...]]]:

@@ -10,24 +10,20 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from villagemap.errors import ConflictError, VillagemapError, WorkspaceError
-from villagemap.model import Event, Issue, IssueFilter, Level, Operation, Photo, Place
-from villagemap.store import columns, reading
+from villagemap.model import Event, Issue, IssueFilter, Level, Operation, Photo, Place, Record
+from villagemap.store import columns, reading, records
 from villagemap.store.protocol import Broken, FeaturePage, Head, IssueColumns, State, Writer
+from villagemap.store.schema import check_schema, migrate, migrations, schema_of
 from villagemap.store.verifying import first_broken
 from villagemap.store.writing import GeoPackageWriter
-from villagemap.texts import LANGS, text
 
 APPLICATION_ID = 0x47504B47
 GPKG_VERSION = 10300
 SQLITE_MAGIC = b"SQLite format 3\x00"
-GUARDED = (
-    "issues", "issue_features", "sightings", "places", "place_codes", "place_aliases", "personal_values",
-    "operations", "photos", "counters", "villagemap",
-)  # fmt: skip
 BUSY_MS = 10_000
 
 
@@ -42,7 +38,7 @@ class GeoPackageStore:
         self._lock = threading.RLock()
         self._write_connection: sqlite3.Connection | None = None
         try:
-            self.county = _check_schema(self._reader(), path)
+            self.county = check_schema(self._reader(), path)
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError as fault:
@@ -57,10 +53,24 @@ class GeoPackageStore:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {GPKG_VERSION}")
             connection.execute("PRAGMA journal_mode = WAL")
-            _migrate(connection, 0, county)
+            migrate(connection, 0, county)
         finally:
             connection.close()
         return cls(path)
+
+    @staticmethod
+    def upgrade(path: Path) -> tuple[int, int]:
+        """Bring an older file to today's schema in one transaction; the versions before and after."""
+        _check_file(path)
+        connection = _connect(path)
+        try:
+            version, county = schema_of(connection, path)
+            newest = len(migrations())
+            if version < newest:
+                migrate(connection, version, county)
+            return version, newest
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -199,6 +209,18 @@ class GeoPackageStore:
         """Imports and bulk edits, oldest first."""
         return reading.operations(self._reader(), self.county)
 
+    def record(self, subject: str) -> Record | None:
+        """One record by its subject."""
+        return records.record(self._reader(), self.county, subject)
+
+    def records(self, record_type: str, parent: str | None = None) -> list[Record]:
+        """Records of a type, or those that belong to ``parent``."""
+        return records.records(self._reader(), self.county, record_type, parent)
+
+    def fingerprints(self, after: str = "") -> dict[str, bytes]:
+        """SHA-256 to fingerprint of pictures, those after a hash in order of hashes."""
+        return records.fingerprints(self._reader(), self.county, after)
+
     def verify(self) -> Broken | None:
         """Replay the whole chain against the rows."""
         with self._reading() as connection:
@@ -249,59 +271,6 @@ def _check_file(path: Path) -> None:
         raise WorkspaceError("store_unreadable", path=str(path), fault=fault.strerror or "") from fault
     if magic != SQLITE_MAGIC:
         raise WorkspaceError("store_foreign", path=str(path))
-
-
-def _check_schema(connection: sqlite3.Connection, path: Path) -> str:
-    """The file's county; refuses files that aren't ours or are newer, upgrades older ones."""
-    try:
-        known = dict(connection.execute("SELECT key, value FROM villagemap").fetchall())
-    except sqlite3.OperationalError as fault:
-        raise WorkspaceError("store_foreign", path=str(path)) from fault
-    version, newest = int(known["schema"]), len(migrations())
-    if version > newest:
-        raise WorkspaceError("schema_newer", path=str(path), version=version, newest=newest)
-    if version < newest:
-        raise WorkspaceError("schema_older", path=str(path), version=version, newest=newest)
-    return str(known["county"])
-
-
-def migrations() -> list[Path]:
-    """All migrations in their order; the schema's version is how many have run."""
-    return sorted((Path(__file__).parent / "migrations").glob("*.sql"))
-
-
-def _migrate(connection: sqlite3.Connection, version: int, county: str) -> None:
-    """Run the migrations after ``version`` and set the guards anew, in one transaction."""
-    script = "".join(path.read_text(encoding="utf-8") for path in migrations()[version:])
-    connection.executescript("BEGIN IMMEDIATE;" + script)
-    marks = [("schema", str(len(migrations()))), ("county", county), ("made_at", datetime.now(UTC).isoformat())]
-    connection.executemany("INSERT OR REPLACE INTO villagemap VALUES (?, ?)", marks)
-    for statement in _guards():
-        connection.execute(statement)
-    connection.execute("COMMIT")
-
-
-def _guards() -> Iterator[str]:
-    """Triggers that refuse every write but our writer's, and any change of an event."""
-    sentence = _quoted("foreign_write")
-    for table in (*GUARDED, "events"):
-        for verb in ("INSERT", "UPDATE", "DELETE"):
-            yield (
-                f"CREATE TRIGGER guard_{table}_{verb.lower()} BEFORE {verb} ON {table}"
-                f" WHEN (SELECT open FROM villagemap_writer) IS NOT 1"
-                f" BEGIN SELECT RAISE(ABORT, {sentence}); END"
-            )
-    sentence = _quoted("append_only")
-    for verb in ("UPDATE", "DELETE"):
-        yield (
-            f"CREATE TRIGGER append_only_events_{verb.lower()} BEFORE {verb} ON events"
-            f" BEGIN SELECT RAISE(ABORT, {sentence}); END"
-        )
-
-
-def _quoted(key: str) -> str:
-    both = " / ".join(text(f"store.{key}", lang) for lang in LANGS)
-    return "'" + both.replace("'", "''") + "'"
 
 
 def restrict_file(path: Path) -> None:

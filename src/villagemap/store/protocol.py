@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from villagemap.model import Change, Event, Issue, IssueFilter, Level, Operation, Photo, Place
+from villagemap.model import Change, Event, Issue, IssueFilter, Level, Operation, Photo, Place, Record
 
 
 class Head(NamedTuple):
@@ -97,6 +97,24 @@ class Writer(Protocol):
     def add_photos(self, photos: Sequence[Photo], *, actor: str, at: datetime, operation: int | None = None) -> None:
         """Tie pictures (already in the PhotoStore) to their issues."""
 
+    def put_record(self, record: Record, *, kind: str, actor: str, at: datetime, note: str = "") -> int:
+        """Write a record's whole fields with an event "<type>.<kind>"; returns the event's seq.
+
+        Raises
+        ------
+        ConflictError
+            If the record isn't at ``record.revision`` any more (0 for a new one).
+        """
+
+    def keep_fingerprint(self, sha256: str, fingerprint: bytes) -> None:
+        """Keep what a picture is recognised by."""
+
+    def answer_to(self, key: str) -> str | None:
+        """What a request with this key was answered before, or None."""
+
+    def keep_answer(self, key: str, answer: str, *, actor: str, flow: str, at: datetime) -> None:
+        """Keep a request's answer for its retries."""
+
     def add_operation(self, operation: Operation) -> int:
         """Note an import or bulk edit; returns its number (the given one is ignored)."""
 
@@ -159,6 +177,15 @@ class Store(Protocol):
 
     def photos(self, issue_id: str) -> list[Photo]:
         """The pictures of an issue."""
+
+    def record(self, subject: str) -> Record | None:
+        """One record by its subject."""
+
+    def records(self, record_type: str, parent: str | None = None) -> list[Record]:
+        """Records of a type, or those that belong to ``parent``, in the order of their subjects."""
+
+    def fingerprints(self, after: str = "") -> dict[str, bytes]:
+        """SHA-256 to fingerprint of pictures whose hash comes after ``after``, in order of hashes."""
 
     def operations(self) -> list[Operation]:
         """Imports and bulk edits, oldest first."""

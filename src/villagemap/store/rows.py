@@ -22,7 +22,7 @@ ISSUE_COLUMNS = (
     "quantity_done", "unit", "place_id", "village_id", "town_id", "place_code_given", "located", "lon", "lat",
     "location_text", "description", "source", "found_on", "lead_unit", "help_units", "responsible", "phone", "due_on",
     "hard_due_on", "claimed_closed_on", "closed_on", "deferred_until", "interim_on", "privacy", "relapse_of",
-    "duplicate_of", "facility", "revision", "changed_seq",
+    "duplicate_of", "facility", "checked", "revision", "changed_seq",
 )  # fmt: skip
 SIGHTING_COLUMNS = (
     "county", "id", "issue_id", "position", "source", "list_name", "list_number", "found_on", "found_by", "given_x",
@@ -129,6 +129,7 @@ def issue_row(issue: Issue, blob: bytes | None, lonlat: tuple[float | None, floa
         issue.relapse_of,
         issue.duplicate_of,
         issue.facility,
+        orjson.dumps(issue.checked).decode(),
         issue.revision,
         seq,
     )
@@ -171,6 +172,7 @@ def issue_of(row: Row, geometry: str | None, sightings: tuple[Sighting, ...]) ->
         relapse_of=row["relapse_of"],
         duplicate_of=row["duplicate_of"],
         facility=row["facility"],
+        checked=tuple(orjson.loads(row["checked"])),
         revision=row["revision"],
         sightings=sightings,
     )

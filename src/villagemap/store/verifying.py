@@ -17,6 +17,7 @@ from villagemap.chain import Fields, fold, genesis, instant_text, issue_fields, 
 from villagemap.model import Issue
 from villagemap.store import reading
 from villagemap.store.protocol import Broken
+from villagemap.store.records import RECORD_TYPES, records
 from villagemap.store.rows import Names, centres, feature_text, geometry_json, shapes_of
 
 _BLOCK = 2000
@@ -48,6 +49,7 @@ def first_broken(connection: sqlite3.Connection, county: str) -> Broken | None:
         _check_places(connection, county)  # first: issues' texts show their names
         _check_issues(connection, county)
         _check_operations(connection, county)
+        _check_records(connection, county)
     except _Found as found:
         return found.broken
     return None
@@ -172,6 +174,17 @@ def _check_operations(connection: sqlite3.Connection, county: str) -> None:
         raise _Found("operations", subject, "row_missing")
 
 
+def _check_records(connection: sqlite3.Connection, county: str) -> None:
+    for record_type in RECORD_TYPES:
+        states = _states(connection, county, f"{record_type}/", f"{record_type}/~")
+        for record in records(connection, county, record_type):
+            folded, count, _ = states.pop(record.subject, ({}, 0, 0))
+            if record.fields != folded or record.revision != count:
+                raise _Found("records", record.subject, "row_changed")
+        for subject in states:
+            raise _Found("records", subject, "row_missing")
+
+
 def _states(connection: sqlite3.Connection, county: str, after: str, last: str) -> dict[str, State]:
     """Folded states of the subjects after ``after`` up to ``last``."""
     folded: dict[str, Fields] = defaultdict(dict)
@@ -180,7 +193,7 @@ def _states(connection: sqlite3.Connection, county: str, after: str, last: str) 
     for row, body in _bodies(connection, county, after, last):
         subject = row["subject"]
         fold(folded[subject], body["set"])
-        if not row["kind"].startswith("photo."):
+        if row["kind"] != "photo.add":
             counts[subject] += 1
             seqs[subject] = row["seq"]
     return {subject: (state, counts[subject], seqs[subject]) for subject, state in folded.items()}

@@ -12,8 +12,8 @@ import orjson
 
 from villagemap.chain import Fields, conceal, difference, instant_text, issue_fields
 from villagemap.errors import ConflictError
-from villagemap.model import Change, Issue, Operation, Photo, Place, Status
-from villagemap.store import place_writing, reading
+from villagemap.model import Change, Issue, Operation, Photo, Place, Record, Status
+from villagemap.store import place_writing, reading, records
 from villagemap.store.appending import ChainEnd
 from villagemap.store.rows import (
     ISSUE_COLUMNS,
@@ -157,6 +157,26 @@ class GeoPackageWriter:
                 (self._county, photo.issue_id, photo.sha256, photo.stage, taken, photo.media_type),
             )
         self._chain.flush()
+
+    def put_record(self, record: Record, *, kind: str, actor: str, at: datetime, note: str = "") -> int:
+        """Write a record's whole fields with an event; its revision is the one it was read at."""
+        return records.put_record(self._connection, self._chain, record, kind=kind, at=at, actor=actor, note=note)
+
+    def keep_fingerprint(self, sha256: str, fingerprint: bytes) -> None:
+        """Keep what a picture is recognised by."""
+        self._connection.execute(
+            "INSERT INTO fingerprints VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (self._county, sha256, fingerprint)
+        )
+
+    def answer_to(self, key: str) -> str | None:
+        """What a request with this key was answered before, or None."""
+        return records.answer_to(self._connection, self._county, key)
+
+    def keep_answer(self, key: str, answer: str, *, actor: str, flow: str, at: datetime) -> None:
+        """Keep a request's answer for its retries."""
+        self._connection.execute(
+            "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?)", (self._county, key, actor, flow, answer, instant_text(at))
+        )
 
     def add_operation(self, operation: Operation) -> int:
         """Note an import or bulk edit; its counts come with `finish_operation`."""
