@@ -22,8 +22,28 @@ SUFFIX = ".geojson"
 SHIFTED = frozenset({"gcj02", "bd09"})
 """Datums that lie 500 m off: a file in one of them says so in its name."""
 
-_PHONE = re.compile(rb"(?<![\w.])(?:1[3-9]\d{9}|0\d{2,3}-\d{7,8})(?!\w)")
-"""Mobile and land line numbers of mainland China in free text; ids and codes are longer or joined to letters."""
+IN_DEGREES = ("wgs84", *sorted(SHIFTED), "cgcs2000")
+"""What a GeoJSON file may be in."""
+
+_PHONE = re.compile(
+    r"(?:(?<=\\[nrtbf])|(?<![\w.-]))(?:(?:\+|00)?86[ -]?)?"
+    r"(?:1[3-9]\d[ -]?\d{4}[ -]?\d{4}|\(?0\d{2,3}\)?[ -]?\d{3,4}[ -]?\d{4}|400[ -]?\d{3}[ -]?\d{4})(?![\w.])",
+    re.ASCII,
+)
+"""Mobile and land line numbers of mainland China in free text, also behind the escapes of JSON; ids and codes are
+longer or joined to letters. Full-width digits are looked at as plain ones."""
+
+_PLAIN_DIGITS = str.maketrans("０１２３４５６７８９（）－＋　", "0123456789()-+ ")
+
+
+def without_phones(text: str) -> str:
+    """A text with the telephone numbers in it masked."""
+    plain = text.translate(_PLAIN_DIGITS)
+    parts, end = [], 0
+    for found in _PHONE.finditer(plain):
+        parts += [text[end : found.start()], "***"]
+        end = found.end()
+    return "".join([*parts, text[end:]])
 
 
 def geojson(blocks: Iterable[list[str]], *, audience: Audience, datum: str = "wgs84") -> Iterator[bytes]:
@@ -43,11 +63,11 @@ def geojson(blocks: Iterable[list[str]], *, audience: Audience, datum: str = "wg
     separator = b"\n"
     for block in blocks:
         texts = block if datum == "wgs84" else _in_datum(block, datum)
-        chunk = ",\n".join(texts).encode()
+        chunk = ",\n".join(texts)
         if audience is not Audience.OWNER:
-            chunk = _PHONE.sub(b"***", chunk)
+            chunk = without_phones(chunk)
         if chunk:
-            yield separator + chunk
+            yield separator + chunk.encode()
             separator = b",\n"
     yield b"\n]}\n"
 
@@ -71,8 +91,14 @@ def named_for(path: Path, datum: str) -> Path:
     Raises
     ------
     WrongUseError
-        ``export_suffix`` for another ending.
+        ``export_suffix`` for another ending, ``export_name_datum`` where the name tells of another datum,
+        ``export_datum`` for one that isn't in degrees.
     """
+    if datum not in IN_DEGREES:
+        raise WrongUseError("export_datum", datum=datum, known=", ".join(IN_DEGREES))
+    told = [other for other in SHIFTED - {datum} if f".{other}." in path.name.casefold()]
+    if told:
+        raise WrongUseError("export_name_datum", name=path.name, told=told[0], datum=datum)
     if path.suffix.casefold() not in {SUFFIX, ".json"}:
         raise WrongUseError("export_suffix", suffix=path.suffix or path.name, known=SUFFIX)
     mark = f".{datum}{SUFFIX}"

@@ -1,11 +1,11 @@
 """Commands that give something out: map, export, show, verify, doctor."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 import typer
@@ -15,7 +15,11 @@ from villagemap.cli.session import opened, print_json
 from villagemap.cli.words import LANG, say
 from villagemap.errors import WrongUseError
 from villagemap.model import Audience
-from villagemap.texts import text
+from villagemap.settings import TIME_ZONE
+from villagemap.texts import catalog, text
+
+if TYPE_CHECKING:
+    from villagemap.vocabulary import Vocabulary
 
 
 def town_map(
@@ -116,28 +120,43 @@ def show(
     if as_json:
         print_json(shown)
         return
-    kinds = {"category": "categories", "status": "statuses", "urgency": "urgencies", "lead_unit": "units"}
-    for name, kind in kinds.items():
-        shown[name] = vocabulary.label(kind, shown[name], LANG)
-    shown["sources"] = [vocabulary.label("sources", source, LANG) for source in shown["sources"]]
-    shown["help_units"] = [vocabulary.label("units", unit, LANG) for unit in shown["help_units"]]
-    for name, label in _labels().items():
-        if shown[name] not in (None, "", [], ()):
-            click.echo(f"{label}\t{_line(shown[name])}")
+    for label, value in _said(shown, vocabulary):
+        click.echo(f"{label}\t{value}")
     for event in shown["events"]:
-        at = event["at"].astimezone().strftime("%Y-%m-%d %H:%M")
-        click.echo(f"{at}\t{event['kind']}\t{event['actor']}\t{event['note']}")
+        at = event["at"].astimezone(TIME_ZONE).strftime("%Y-%m-%d %H:%M")
+        click.echo(f"{at}\t{_event(event['kind'])}\t{event['actor']}\t{event['note']}")
 
 
-def _labels() -> dict[str, str]:
-    from villagemap.texts import catalog
+def _said(shown: dict[str, Any], vocabulary: "Vocabulary") -> Iterator[tuple[str, str]]:
+    """What a card holds as labels and words, blank ones left out."""
+    kinds = {
+        "category": "categories", "status": "statuses", "urgency": "urgencies", "lead_unit": "units",
+        "help_units": "units", "sources": "sources",
+    }  # fmt: skip
+    subdefects = (
+        vocabulary.categories[shown["category"]].subdefects if shown["category"] in vocabulary.categories else {}
+    )
+    for name, label in catalog("cli", LANG)["show"]["labels"].items():
+        values = shown[name] if isinstance(shown[name], list | tuple) else [shown[name]]
+        words = [_plain(value) for value in values if value not in (None, "")]
+        if name in kinds:
+            words = [vocabulary.label(kinds[name], word, LANG) for word in words]
+        elif name == "subdefects":
+            words = [subdefects[word][LANG] if word in subdefects else word for word in words]
+        elif name == "located":
+            words = [say(f"show.located.{word}") for word in words]
+        if words:
+            yield label, ", ".join(words)
 
-    labels: dict[str, str] = catalog("cli", LANG)["show"]["labels"]
-    return labels
+
+def _plain(value: object) -> str:
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
-def _line(value: Any) -> str:  # noqa: ANN401 - whatever a card holds
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+def _event(kind: str) -> str:
+    """What people call a kind of event; the map's popups use the same words."""
+    words = catalog("maps", LANG)["page"]
+    return str(words.get(f"event_{kind.rpartition('.')[2]}", words["event_other"]))
 
 
 def verify(directory: Dir = None, as_json: Json = False) -> None:
