@@ -177,8 +177,17 @@ def verify(directory: Dir = None, as_json: Json = False) -> None:
         raise typer.Exit(3)
 
 
-def doctor(directory: Dir = None, as_json: Json = False) -> None:
+def doctor(
+    directory: Dir = None,
+    as_json: Json = False,
+    policies: Annotated[bool, typer.Option("--policies", help=text("accounts.help.policies", LANG))] = False,
+) -> None:
     """Look at what commonly goes wrong."""
+    if policies:
+        from villagemap.cli.users import policy_table
+
+        click.echo(policy_table(LANG))
+        return
     from villagemap.flows.admin import doctor as flow
 
     with opened(directory) as session:

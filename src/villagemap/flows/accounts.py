@@ -300,6 +300,8 @@ def place_id(session: Session, word: str) -> str:
     try:
         return gazetteer.find(word, Level.TOWN).place_id
     except NotFoundError:
+        if not gazetteer.candidates(word, Level.VILLAGE):
+            raise NotFoundError("place_unknown", word=word[:100]) from None
         return gazetteer.find(word, Level.VILLAGE).place_id
 
 
