@@ -37,23 +37,23 @@ def test_no_such_issue(client):
 
 
 @pytest.fixture
-def pictured(client, tiny):
+def pictured(changing, tiny):
     """A picture of issue 1."""
     digest = tiny.photos.put(io.BytesIO(JPEG))
     photo = Photo(sha256=digest, issue_id=ident(1), stage="before", taken_at=datetime(2026, 2, 2, tzinfo=UTC))
     with tiny.store.writing() as writer:
         writer.add_photos([photo], actor="owner", at=datetime(2026, 3, 2, tzinfo=UTC))
-    return client.get(f"/issues/{ident(1)}").json()["photos"][0]["href"]
+    return changing.get(f"/issues/{ident(1)}").json()["photos"][0]["href"]
 
 
-def test_a_picture_is_served_under_its_own_issue_only(client, pictured):
-    answer = client.get(pictured)
+def test_a_picture_is_served_under_its_own_issue_only(changing, pictured):
+    answer = changing.get(pictured)
     assert (answer.content, answer.headers["content-type"]) == (JPEG, "image/jpeg")
-    assert client.get(pictured, headers={"if-none-match": answer.headers["etag"]}).status_code == 304
+    assert changing.get(pictured, headers={"if-none-match": answer.headers["etag"]}).status_code == 304
     start = pictured.rpartition("/")[2]
-    assert client.get(f"/issues/{ident(2)}/photos/{start}").status_code == 404
+    assert changing.get(f"/issues/{ident(2)}/photos/{start}").status_code == 404
     for other in (start[:8], "0" * 16, "x" * 16, start.upper() if start.upper() != start else "F" * 16, "%2e%2e"):
-        assert client.get(f"/issues/{ident(1)}/photos/{other}").status_code == 404
+        assert changing.get(f"/issues/{ident(1)}/photos/{other}").status_code == 404
 
 
 def test_the_file_holds_what_the_filter_says(client):

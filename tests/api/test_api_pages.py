@@ -98,17 +98,17 @@ def test_people_get_a_page_and_programs_json(client, accept, html):
     )
 
 
-def test_what_people_wrote_stays_text(client, tiny):
+def test_what_people_wrote_stays_text(changing, tiny):
     hostile = "<script>alert(1)</script>{{ 7*7 }}{% raw %}\"'"
     town = next(place for place in tiny.store.places() if place.name == "甲镇")
     with tiny.store.writing() as writer:
         writer.put_places([replace(town, name=hostile, code="")], actor="owner", at=datetime(2026, 3, 19, tzinfo=UTC))
-    answer = client.get("/", headers=HTML)
+    answer = changing.get("/", headers=HTML)
     assert "<script" not in answer.text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;{{ 7*7 }}{% raw %}&#34;&#39;" in answer.text
     assert "script-src" not in answer.headers["content-security-policy"]  # so default-src 'none' holds
     link = re.search(r'href="(/towns/%3C[^"]*/map)"', answer.text)
-    assert client.get(link[1], headers=HTML).status_code == 200
+    assert changing.get(link[1], headers=HTML).status_code == 200
 
 
 def test_no_page_names_another_host_or_holds_a_style_of_its_own(client):
@@ -175,19 +175,19 @@ def test_a_map_page_has_a_nonce_of_its_own(client):
         assert all(f'nonce="{nonce}"' in tag for tag in tags)
 
 
-def test_a_town_by_name_or_old_code_leads_to_its_code(client, tiny):
-    answer = client.get("/towns/甲镇/map?lang=en", headers=HTML)
+def test_a_town_by_name_or_old_code_leads_to_its_code(changing, tiny):
+    answer = changing.get("/towns/甲镇/map?lang=en", headers=HTML)
     assert (answer.status_code, answer.headers["location"]) == (308, "/towns/449923101/map?lang=en")
     town = next(place for place in tiny.store.places() if place.name == "甲镇")
     with tiny.store.writing() as writer:
         renamed = replace(town, code="449923001", former_codes=("449923101",))
         writer.put_places([renamed], actor="owner", at=datetime(2026, 3, 19, tzinfo=UTC))
-    assert client.get("/towns/449923101/map").headers["location"] == "/towns/449923001/map"
-    assert client.get("/towns/丁镇/map").status_code == 404
+    assert changing.get("/towns/449923101/map").headers["location"] == "/towns/449923001/map"
+    assert changing.get("/towns/丁镇/map").status_code == 404
 
 
-def test_health_tells_the_last_event_and_nothing_secret(client, tiny):
-    answer = client.get("/health")
+def test_health_tells_the_last_event_and_nothing_secret(changing, tiny):
+    answer = changing.get("/health")
     assert answer.json() == {"status": "ok", "county": "tiny", "last_event": tiny.store.head().seq}
     assert answer.headers["cache-control"] == "no-store"
 

@@ -138,7 +138,7 @@ def bar_of(counts: Counts) -> list[Share]:
     return bar
 
 
-@router.get("/towns/{town}/map", summary="A town's map", responses=answers("text/html", 404))
+@router.get("/towns/{town:path}/map", summary="A town's map", responses=answers("text/html", 404))
 def map_of_town(request: Request, session: Asked, town: str, lang: Lang) -> Response:
     """A town's map by code or name; what isn't its code today leads to it."""
     place = find_place(session, town, Level.TOWN)
