@@ -164,7 +164,7 @@ class IssueDrafter:
         code = (self._vocabulary.code_of("categories", word) if word else None) or (
             self._category if not word else None
         )
-        if code is None:
+        if not code:
             self._cells.reject("category_unknown" if word else "category_missing", "category", word)
             return None
         return self._vocabulary.categories[code]
