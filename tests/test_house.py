@@ -272,12 +272,21 @@ def test_licence_and_change_log_fit_the_project():
     assert f"## {PYPROJECT['project']['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "README.zh-CN.md"])
+@pytest.mark.parametrize(
+    "page", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "README.zh-CN.md", "docs/privacy.md"]
+)
 def test_every_file_that_the_docs_name_exists(page: str):
     words = re.findall(r"`([\w./-]+)`|\]\(([\w./-]+)\)", (ROOT / page).read_text(encoding="utf-8"))
     paths = {a or b for a, b in words if "/" in (a or b) and not (a or b).startswith("/")}
-    bases = (ROOT, SOURCE)
+    bases = (ROOT, SOURCE, (ROOT / page).parent)
     assert {path for path in paths if not any((base / path).exists() for base in bases)} == set()
+
+
+def test_every_room_that_the_architecture_names_exists():
+    rows = re.findall(r"^\| [a-z ]+ \| (.+?) \|", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"), re.MULTILINE)
+    rooms = {room for row in rows for room in re.findall(r"`(\w+)`", row)}
+    assert len(rooms) > 20
+    assert {room for room in rooms if not ((SOURCE / room).is_dir() or (SOURCE / f"{room}.py").is_file())} == set()
 
 
 def commands(page: str) -> set[str]:
