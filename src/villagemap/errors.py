@@ -9,13 +9,15 @@
     ├── TooOftenError           exit 2, HTTP 429   tried too often in a short time
     ├── ConflictError           exit 2, HTTP 409   somebody else was first
     ├── BadInputError           exit 3, HTTP 422   a file or value can't be taken
-    │   └── TooLargeError       exit 3, HTTP 413
+    │   ├── TooLargeError       exit 3, HTTP 413
+    │   └── RefusedError        exit 3, HTTP 422   the workflow says no, and why
     └── WorkspaceError          exit 2, HTTP 503   the folder isn't (or isn't yet) ours
 
 Each has a stable ``code``. The sentence a person reads is ``errors.<code>`` of the message
 catalog, filled with ``params``; it says what, where and what to do.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from villagemap.texts import text
@@ -113,3 +115,51 @@ class WorkspaceError(VillagemapError):
 
     exit_code = 2
     status = 503
+
+
+class RefusedError(BadInputError):
+    """The workflow refuses an action.
+
+    Parameters
+    ----------
+    action
+        The action's code.
+    why
+        Codes of ``workflow.refusals``.
+    status
+        Where the issue stands, in words by language.
+    allowed
+        Codes of the actions that start from there.
+    missing
+        What the evidence lacks, as codes of ``evidence.missing``.
+    steps
+        What the chain still asks for, as codes of ``workflow.steps``.
+    """
+
+    def __init__(
+        self,
+        action: str,
+        why: Sequence[str],
+        *,
+        status: Mapping[str, str],
+        allowed: Sequence[str] = (),
+        missing: Sequence[str] = (),
+        steps: Sequence[str] = (),
+    ) -> None:
+        super().__init__(
+            "refused", action=action, why=list(why), allowed=list(allowed), missing=list(missing), steps=list(steps)
+        )
+        self._status = status
+
+    def sentence(self, lang: str) -> str:
+        """What can't be done, every reason why, and what can."""
+        comma = text("workflow.comma", lang)
+        shown = {
+            "status": self._status[lang],
+            "allowed": comma.join(text(f"workflow.actions.{code}", lang) for code in self.params["allowed"]),
+            "missing": comma.join(text(f"evidence.missing.{code}", lang) for code in self.params["missing"]),
+            "steps": comma.join(text(f"workflow.steps.{code}", lang) for code in self.params["steps"]),
+        }
+        reasons = [text(f"workflow.refusals.{code}", lang, **shown) for code in self.params["why"]]
+        action = text(f"workflow.actions.{self.params['action']}", lang)
+        return text("errors.refused", lang, action=action, reasons=text("workflow.joint", lang).join(reasons))

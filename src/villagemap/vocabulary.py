@@ -53,6 +53,10 @@ class Vocabulary:
     categories: Mapping[str, Category]
     words: Mapping[str, Mapping[str, Mapping[str, Any]]]
     """Plain word lists: units, sources, statuses, urgencies, levels, datums."""
+    chain: tuple[str, ...]
+    """Who asks for close-out, who checks, who verifies."""
+    evidence_grade: str
+    """The least grade of a photo that counts when a case is closed."""
     suffixes: Mapping[str, tuple[str, ...]]
     """By level: what a short name leaves out."""
 
@@ -124,9 +128,17 @@ def load_vocabulary(own: Path | None = None) -> Vocabulary:
             for code, entry in raw[kind].items():
                 _labels(f"{kind}.{code}", entry)
         suffixes = {level: tuple(words) for level, words in raw["suffixes"].items()}
+        chain, grade = tuple(map(str, raw["chain"])), str(raw["evidence_grade"])
     except (KeyError, ValueError, TypeError, AttributeError) as fault:
         raise WorkspaceError("vocabulary_incomplete", path=str(own), fault=str(fault)) from fault
-    return Vocabulary(groups=raw["groups"], categories=categories, words=words, suffixes=suffixes)
+    return Vocabulary(
+        groups=raw["groups"],
+        categories=categories,
+        words=words,
+        chain=chain,
+        evidence_grade=grade,
+        suffixes=suffixes,
+    )
 
 
 def _labels(where: str, entry: Mapping[str, Any]) -> Labels:

@@ -119,8 +119,9 @@ class Given:
 class Facts:
     """What holds around an action.
 
-    ``step`` is the place in the chain that the actor stands for; ``units`` those the actor belongs to; ``fixers``
-    the ids and units that did some of the fixing; ``missing`` what the category's evidence still lacks;
+    ``step`` is the place in the chain that the actor stands for; ``units`` those the actor belongs to; ``charged`` the
+    units that answer for the case; ``fixers`` the ids and units that did some of the fixing; ``missing`` what the
+    category's evidence still lacks;
     ``interim_photo`` whether a photo of an interim measure is there.
     """
 
@@ -128,6 +129,7 @@ class Facts:
     actor: str
     step: str
     units: frozenset[str] = frozenset()
+    charged: frozenset[str] = frozenset()
     fixers: frozenset[str] = frozenset()
     missing: tuple[str, ...] = ()
     interim_photo: bool = False
@@ -150,12 +152,13 @@ def _chain_passed(issue: Issue, _given: Given, facts: Facts) -> bool:
     return facts.step == facts.chain[-1] and set(facts.chain[:-1]) <= set(issue.checked)
 
 
-def _stands_apart(issue: Issue, _given: Given, facts: Facts) -> bool:
-    """The verifier belongs to no unit that is charged with the case, and did none of the fixing."""
-    charged = {issue.lead_unit, *issue.help_units}
-    if facts.step == "town":  # a town checks its villages' work before the county does: it is charged with all of it
-        charged = set()
-    return not (facts.units & (charged | facts.fixers)) and facts.actor not in facts.fixers
+def _stands_apart(_issue: Issue, _given: Given, facts: Facts) -> bool:
+    """The verifier belongs to no unit that is charged with the case, and did none of the fixing.
+
+    A town is charged with all that lies in it, so its check before the county's asks only that it didn't do the work.
+    """
+    charged = facts.charged if facts.step == facts.chain[-1] else frozenset()
+    return facts.actor not in facts.fixers and not facts.units & (charged | facts.fixers)
 
 
 def _quantity_done(issue: Issue, given: Given, _facts: Facts) -> bool:

@@ -5,7 +5,7 @@ Every change notes itself in the access log, in its own transaction.
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -92,6 +92,12 @@ class Accounts:
         if row is None:
             raise NotFoundError("unknown_user", word=word[:100])
         return _user(row)
+
+    def units_of(self, ids: Iterable[str]) -> frozenset[str]:
+        """All units that any of these users or links belong to; ids that are neither count as units themselves."""
+        wanted = set(ids)
+        known = {user.id: user.units for user in self.users()} | {link.id: link.units for link in self.tokens.links()}
+        return frozenset(unit for name in wanted for unit in known.get(name, (name,)))
 
     def password(self, login: str) -> tuple[User, str] | None:
         """A user by login name, with the hash of the password."""
