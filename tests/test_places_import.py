@@ -143,6 +143,26 @@ def test_a_split_town_goes_on_as_the_one_that_kept_its_name(empty_session: Sessi
     assert _state(empty_session) == before
 
 
+def test_a_code_that_was_given_away_is_another_place(empty_session: Session, table: Table):
+    import_places(empty_session, [table("代码,名称", "449923101,甲镇", "449923101201,城月社区居委会")])
+    old = _places(empty_session)["城月社区居委会"].place_id
+    rows = ("449923101001,城月社区居委会,449923101201", "449923101201,城月村委会,")
+    for _ in range(2):
+        import_places(empty_session, [table("代码,名称,曾用代码", *rows)])
+        places = _places(empty_session)
+        assert (places["城月社区居委会"].place_id, places["城月社区居委会"].code) == (old, "449923101001")
+        assert places["城月村委会"].place_id != old
+    assert find_place(empty_session, "449923101201", Level.VILLAGE).name == "城月村委会"
+
+
+def test_who_keeps_the_code_is_the_place_though_part_of_it_left(empty_session: Session, table: Table):
+    import_places(empty_session, [table("代码,名称", "449923101,甲镇")])
+    rows = ("449923115,新镇,449923101", "449923101,甲街道,")
+    import_places(empty_session, [table("代码,名称,曾用代码", *rows)])
+    assert _places(empty_session)["甲街道"].place_id == "t1"
+    assert _places(empty_session)["新镇"].place_id != "t1"
+
+
 def test_two_rows_of_one_place_are_one_place(empty_session: Session, table: Table):
     points = table("代码,名称,经度,纬度", TOWN, VILLAGES[0])
     numbers = table("代码,名称,户数", "449923101200,东村村委会,88", name="households.csv")

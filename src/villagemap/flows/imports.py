@@ -9,7 +9,7 @@ from pathlib import Path
 
 from villagemap.auth import Policy
 from villagemap.errors import BadInputError
-from villagemap.flows.registry import Session, flow
+from villagemap.flows.registry import NothingNew, Session, flow
 from villagemap.model import Change, Issue, Located, Operation, Status
 from villagemap.readers.columns import match_columns
 from villagemap.readers.findings import Finding
@@ -92,7 +92,7 @@ def import_issues(
         )
         matched = {table.columns[index]: name for name, index in match.fields.items()}
         report = ImportReport(file=table.file, kind=table.kind, matched=matched, unmatched=match.unmatched)
-        with suppress(_NothingNew), workspace.store.writing() if apply else nullcontext() as writer:
+        with suppress(NothingNew), workspace.store.writing() if apply else nullcontext() as writer:
             intake = _Intake(workspace.store, writer, session.actor.id, now(), report)
             intake.begin(table)
             for drafts in _drafted(table, drafter, progress):
@@ -108,10 +108,6 @@ def _drafted(table: Table, drafter: IssueDrafter, progress: Progress | None) -> 
         done += len(rows)
         if progress:
             progress(done, table.rows)
-
-
-class _NothingNew(Exception):  # noqa: N818 - no error: it takes the transaction back
-    """The file holds nothing that isn't here already."""
 
 
 @dataclass(slots=True)
@@ -175,7 +171,7 @@ class _Intake:
             )
         if not report.stored:
             report.operation = None
-            raise _NothingNew
+            raise NothingNew
         self.writer.finish_operation(report.operation, report.counts(), actor=self.actor, at=self.at)
 
 

@@ -1,6 +1,7 @@
 """Flows about places: read them in, find one, list them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import shapely
 
 from villagemap.auth import Policy
 from villagemap.errors import BadInputError, NotFoundError
-from villagemap.flows.registry import Session, flow
+from villagemap.flows.registry import NothingNew, Session, flow
 from villagemap.model import BBox, Level, Operation, Place
 from villagemap.places import Gazetteer, with_areas
 from villagemap.readers.columns import ColumnMapping, match_columns
@@ -66,20 +67,21 @@ def import_places(
             unmatched += match.unmatched
             digests.append(table.sha256)
     at, actor = now(), session.actor.id
-    with workspace.store.writing() as writer:
+    with suppress(NothingNew), workspace.store.writing() as writer:
         known = Gazetteer(workspace.store.places())
         identified = with_identity(drafts, known, writer.next_place_number)
         given = [place for _, place in identified if place is not None]
         places = _all_with_areas(known, given)
         report = _report(identified, places, unmatched)
-        if places:
-            names = ", ".join(path.name for path in paths)
-            number = writer.add_operation(
-                Operation(number=0, kind="places", actor=actor, at=at, file_name=names, file_sha256=" ".join(digests))
-            )
-            writer.put_places(places, actor=actor, at=at, operation=number)
-            counts = {"read": report.read, "stored": report.stored, "rejected": report.rejected}
-            writer.finish_operation(number, counts, actor=actor, at=at)
+        if not places:
+            raise NothingNew
+        names = ", ".join(path.name for path in paths)
+        number = writer.add_operation(
+            Operation(number=0, kind="places", actor=actor, at=at, file_name=names, file_sha256=" ".join(digests))
+        )
+        writer.put_places(places, actor=actor, at=at, operation=number)
+        counts = {"read": report.read, "stored": report.stored, "rejected": report.rejected}
+        writer.finish_operation(number, counts, actor=actor, at=at)
     return report
 
 

@@ -24,6 +24,10 @@ class Session:
     actor: Actor
 
 
+class NothingNew(Exception):  # noqa: N818 - no error: it takes a transaction back
+    """What was to be written is here already."""
+
+
 FLOWS: dict[str, Policy] = {}
 """Flow name to policy: what the route test and the policy table read."""
 

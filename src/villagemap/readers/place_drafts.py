@@ -132,8 +132,9 @@ def with_identity(
 ) -> list[tuple[PlaceDraft, Place | None]]:
     """Each draft with the place that it becomes (None where it is rejected), towns before what lies in them.
 
-    Rows that name one place twice are laid over each other. Where several rows had one former code, the place was
-    split: the one that kept its name stays that place, else the first; the others are new.
+    Rows that name one place twice are laid over each other. A code that another row had before was given away: who
+    has it now is that place only with its very name. Where several rows had one former code, the place was split: the
+    one that kept its name stays that place, else the first; the others are new.
 
     Parameters
     ----------
@@ -157,7 +158,9 @@ class _Matching:
 
     def __init__(self, drafts: Sequence[PlaceDraft], gazetteer: Gazetteer, next_number: Callable[[], int]) -> None:
         self._drafts, self._gazetteer, self._next_number = drafts, gazetteer, next_number
-        self._claimed = {draft.place.code for draft in drafts if draft.place is not None} - {""}
+        given = [draft.place for draft in drafts if draft.place is not None]
+        self._claimed = {place.code for place in given} - {""}
+        self._given_away = {code for place in given for code in place.former_codes if code != place.code}
         self._taken: set[str] = set()
         self._at: dict[str, Place] = {}
         self._coded: dict[str, str] = {}
@@ -167,7 +170,15 @@ class _Matching:
         """The place of each row that can be one."""
         rows = {n: place for n in numbers if (place := self._with_parent(self._drafts[n])) is not None}
         before: dict[int, Place] = {}
-        for finder in (self._by_own_code, self._by_former_code_and_name, self._by_former_code, self._by_name):
+        finders = (
+            self._by_kept_code,
+            self._by_former_code_and_name,
+            self._by_own_code,
+            self._by_former_code_and_short_name,
+            self._by_former_code,
+            self._by_name,
+        )
+        for finder in finders:
             for n, place in rows.items():
                 found = None if n in before else finder(place)
                 if found is not None and found.place_id not in self._taken:
@@ -189,16 +200,24 @@ class _Matching:
             return None
         return replace(place, parent_id=parent.place_id if parent else None)
 
-    def _by_own_code(self, place: Place) -> Place | None:
-        return self._holder(place.code, place.level)
+    def _by_kept_code(self, place: Place) -> Place | None:
+        found = self._by_own_code(place)
+        return found if found and (found.name == place.name or place.code not in self._given_away) else None
 
     def _by_former_code_and_name(self, place: Place) -> Place | None:
         found = self._by_former_code(place)
-        return found if found and {found.name, found.short_name} & {place.name, place.short_name} else None
+        return found if found and found.name == place.name else None
+
+    def _by_own_code(self, place: Place) -> Place | None:
+        return self._holder(place.code, place.level)
+
+    def _by_former_code_and_short_name(self, place: Place) -> Place | None:
+        found = self._by_former_code(place)
+        return found if found and found.short_name == place.short_name else None
 
     def _by_former_code(self, place: Place) -> Place | None:
         holders = (self._holder(code, place.level) for code in place.former_codes)
-        return next((held for held in holders if held is not None and held.code not in self._claimed), None)
+        return next((held for held in holders if held is not None), None)
 
     def _by_name(self, place: Place) -> Place | None:
         if not place.code:
