@@ -117,7 +117,9 @@ def test_a_body_is_counted_as_it_comes():
         pass
 
     with pytest.raises(TooLargeError):
-        Guard(reading)(scope(method="POST"), receive, send).send(None)  # nothing here waits, so no loop is needed
+        Guard(reading)(scope(("origin", "http://localhost:8000"), method="POST"), receive, send).send(
+            None
+        )  # nothing here waits, so no loop is needed
     assert sum(read) <= MOST_BODY_BYTES
 
 

@@ -1,23 +1,28 @@
-"""The application: one county, one actor, all routes."""
+"""The application: one county, all routes, and in front of them who may come in and who asks."""
 
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 from fastapi import Depends, FastAPI
 
-from villagemap.api import assets, features, issues, pages, tiles
+from villagemap.api import assets, features, issues, login_pages, pages, tiles
 from villagemap.api.deps import only_known
 from villagemap.api.documents import describe, openapi_json
 from villagemap.api.guard import Guard
+from villagemap.api.identity import Identity
 from villagemap.api.problems import add_fault_handlers
 from villagemap.auth import OWNER, Actor
 from villagemap.flows.registry import Session
 from villagemap.flows.tiles import tile_index
 from villagemap.flows.workspace import Workspace
+
+if TYPE_CHECKING:
+    from villagemap.api.tls import Authority
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +30,24 @@ THREADS = 8
 """Requests at work at once: more would only wait for each other, and each holds a connection to the store."""
 
 
-def create_app(workspace: Workspace, *, actor: Actor = OWNER) -> FastAPI:
-    """The application that serves one county to ``actor``."""
+def create_app(
+    workspace: Workspace,
+    *,
+    actor: Actor = OWNER,
+    hosts: Collection[str] = (),
+    authority: "Authority | None" = None,
+) -> FastAPI:
+    """The application that serves one county.
+
+    Parameters
+    ----------
+    actor
+        Whoever asks while there are no users.
+    hosts
+        By what names besides this computer's own the server may be called, IPv6 addresses in brackets.
+    authority
+        The authority behind its HTTPS, for phones to fetch.
+    """
     app = FastAPI(
         title="villagemap",
         version=version("villagemap"),
@@ -38,12 +59,24 @@ def create_app(workspace: Workspace, *, actor: Actor = OWNER) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.session = Session(workspace, actor)
+    app.state.authority = authority
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
-    for router in (pages.router, features.router, issues.router, tiles.router, assets.router, assets.favicon):
+    for router in (
+        login_pages.router,
+        pages.router,
+        features.router,
+        issues.router,
+        tiles.router,
+        assets.router,
+        assets.favicon,
+    ):
         app.include_router(router)
+    if authority is not None:
+        app.include_router(login_pages.authority_router)
     app.add_api_route("/openapi.json", openapi_json, include_in_schema=False)
     add_fault_handlers(app)
-    app.add_middleware(Guard)
+    app.add_middleware(Identity, local=app.state.session)
+    app.add_middleware(Guard, hosts=hosts)
     return app
 
 

@@ -47,9 +47,9 @@ def _many(description: str, *example: str, **more: Any) -> Any:  # noqa: ANN401
 
 
 async def session_of(request: Request) -> Session:
-    """Who asks, and in which county."""
-    session: Session = request.app.state.session
-    return session
+    """Who asks, and in which county; who, was found out in front of the routes."""
+    local: Session = request.app.state.session
+    return Session(local.workspace, request.state.actor)
 
 
 Asked = Annotated[Session, Depends(session_of)]
@@ -295,6 +295,11 @@ async def lang_given(
 ) -> str:
     """The language chosen in the address, or "" if none is."""
     return _known("lang", [lang], LANGS)[0] if lang else ""
+
+
+async def next_given(after: Annotated[str, _one("Where to go after logging in: a path", "/", alias="next")]) -> str:
+    """Where somebody wanted to go; "" if it isn't said."""
+    return after
 
 
 async def format_given(f: Annotated[str, _one("html: the page; json: the document for programs", "json")]) -> str:

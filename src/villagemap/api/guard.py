@@ -1,10 +1,10 @@
-"""Who is let in before any route is asked: until users exist, only this computer's own browser and programs.
+"""Who is let in before any route is asked: only by this server's names, and only from pages of its own.
 
 A page elsewhere must neither read a county's data through its visitor's browser (other origin) nor pretend to be this
 computer (a name that resolves here), and a proxy in front would make everybody look local. So each of these is refused.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,6 +14,9 @@ from villagemap.errors import ForbiddenError, TooLargeError, VillagemapError, Wr
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 FORWARDED = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"})
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+OPEN_PAGES = frozenset({"/link", "/login", "/ca"})
+"""Pages that a link in a message may lead to: they show nothing of a county, and no cookie comes along."""
 MOST_BODY_BYTES = 64 * 1024
 MOST_ADDRESS_BYTES = 8 * 1024
 
@@ -23,8 +26,9 @@ Next = Callable[[], Awaitable[Message]]
 class Guard:
     """ASGI around the application: refuses what isn't local, limits sizes, answers HEAD, sets security headers."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, hosts: Collection[str] = ()) -> None:
         self.app = app
+        self.hosts = LOCAL_HOSTS.union(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask the application, or answer in its place."""
@@ -34,7 +38,7 @@ class Guard:
         head = scope["method"] == "HEAD"
         answer = _answering(send, without_body=head)
         try:
-            check(scope)
+            check(scope, self.hosts)
         except VillagemapError as fault:
             status = 414 if fault.code == "address_too_long" else None
             await problem_response(scope, fault, status)(scope, receive, answer)
@@ -43,13 +47,14 @@ class Guard:
         await self.app(asked, _counted(receive), answer)
 
 
-def check(scope: Scope) -> None:
-    """Let a request pass or say why not.
+def check(scope: Scope, known: Collection[str] = LOCAL_HOSTS) -> None:
+    """Let a request pass or say why not; ``known`` are the names that this server may be called by.
 
     Raises
     ------
     ForbiddenError
-        If it comes through a proxy, by a foreign host name, or from a page of another origin.
+        If it comes through a proxy, by a foreign host name, or from a page of another origin; or if it would write
+        and doesn't show that it comes from a page of ours or carries a token that no browser sends by itself.
     TooLargeError
         If it announces a body of more than `MOST_BODY_BYTES`.
     WrongUseError
@@ -58,17 +63,18 @@ def check(scope: Scope) -> None:
     headers = Headers(scope=scope)
     hosts = headers.getlist("host")
     host = hosts[0] if len(hosts) == 1 else ""
-    if host_name(host) not in LOCAL_HOSTS:
+    if host_name(host) not in known:
         raise ForbiddenError("host_foreign", host=", ".join(hosts)[:200])
     for name in headers:
         if name in FORWARDED or name.startswith("x-forwarded-"):
             raise ForbiddenError("request_forwarded", header=name)
-    _check_origin(headers, f"{scope['scheme']}://{host}")
+    _check_origin(scope, headers, f"{scope['scheme']}://{host}")
     if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MOST_ADDRESS_BYTES:
         raise WrongUseError("address_too_long", most=MOST_ADDRESS_BYTES)
     length = headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > MOST_BODY_BYTES:
         raise TooLargeError("body_too_large", most=MOST_BODY_BYTES)
+    _check_write(scope, headers)
 
 
 def host_name(host: str) -> str:
@@ -79,13 +85,23 @@ def host_name(host: str) -> str:
     return name.lower() if port.isdecimal() else ""
 
 
-def _check_origin(headers: Headers, own: str) -> None:
+def _check_origin(scope: Scope, headers: Headers, own: str) -> None:
     """A browser says from where a request comes: by ``Sec-Fetch-Site``, by ``Origin``, or by neither."""
+    if scope["method"] in READS and scope["path"] in OPEN_PAGES and headers.get("sec-fetch-mode") == "navigate":
+        return
     origin = headers.get("origin")
     if origin is not None and origin.lower() != own.lower():
         raise ForbiddenError("origin_foreign", origin=origin[:200])
     if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
         raise ForbiddenError("origin_foreign", origin=headers.get("referer", headers["sec-fetch-site"])[:200])
+
+
+def _check_write(scope: Scope, headers: Headers) -> None:
+    """A write must say that it comes from a page of ours, by either header; both were compared already."""
+    if scope["method"] in READS or headers.get("authorization", "").lower().startswith("bearer "):
+        return
+    if headers.get("sec-fetch-site", "same-origin" if "origin" in headers else "none") != "same-origin":
+        raise ForbiddenError("write_without_origin")
 
 
 def _counted(receive: Receive) -> Receive:

@@ -18,6 +18,8 @@ from villagemap.api.features import landing
 from villagemap.api.language import COOKIE, lang_of
 from villagemap.api.problems import PAGE_CSP
 from villagemap.api.templates import figure, render
+from villagemap.auth import Policy
+from villagemap.flows.accounts import who
 from villagemap.flows.admin import state
 from villagemap.flows.issues import county_table
 from villagemap.flows.maps import town_map
@@ -93,6 +95,7 @@ def home_values(session: Session, lang: str) -> dict[str, Any]:
         "county": settings.name,
         "title": _title(settings.name, total, towns, lang),
         "demo": settings.demo,
+        "who": who(session).name,
         "demo_badge": text("maps.page.demo", lang),
         "today": settings.day().isoformat(),
         "data_on": seen.changed_at.astimezone(TIME_ZONE).date().isoformat() if seen.changed_at else "",
@@ -160,10 +163,13 @@ def _remembering(response: Response, lang: str) -> Response:
 
 @router.get("/health", summary="Whether the server is well", responses=answers("application/json"))
 def health(session: Asked) -> Response:
-    """The county and its last event; for a watchdog, so nothing secret."""
-    seen = state(session)
+    """That the server answers, for a watchdog; the county and its last event for whoever may look at it."""
+    told: dict[str, Any] = {"status": "ok"}
+    if Policy.READ in session.actor.may:
+        seen = state(session)
+        told |= {"county": seen.county, "last_event": seen.seq}
     return Response(
-        orjson.dumps({"status": "ok", "county": seen.county, "last_event": seen.seq}),
+        orjson.dumps(told),
         media_type="application/json",
         headers={"cache-control": "no-store"},
     )

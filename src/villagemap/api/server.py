@@ -1,16 +1,21 @@
-"""Serve a county on this computer until somebody presses Ctrl-C."""
+"""Serve a county until somebody presses Ctrl-C: to this computer, or with users to others too."""
 
 import errno
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from villagemap.api.app import create_app
+from villagemap.api.names import bracketed, own_names, shown_name
 from villagemap.errors import ConflictError, ForbiddenError, WrongUseError
 from villagemap.flows.workspace import Workspace
+
+if TYPE_CHECKING:
+    from villagemap.api.tls import Secured
 
 LOOPBACK = ("127.0.0.1", "::1")
 BACKLOG = 128
@@ -31,8 +36,18 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
-def serve(workspace: Workspace, host: str, port: int, *, ready: Callable[[str], None] | None = None) -> None:
+def serve(
+    workspace: Workspace,
+    host: str,
+    port: int,
+    *,
+    ready: Callable[[str], None] | None = None,
+    secured: "Secured | None" = None,
+    names: Sequence[str] = (),
+) -> None:
     """Serve ``workspace`` until interrupted; ``ready`` is called with the address once it answers.
+
+    ``secured`` makes it HTTPS; ``names`` are what the server is called by besides ``host`` and this computer's names.
 
     Raises
     ------
@@ -43,10 +58,14 @@ def serve(workspace: Workspace, host: str, port: int, *, ready: Callable[[str], 
     WrongUseError
         If the port isn't ours to take.
     """
-    listener = listen(host, port)
-    address = f"http://{_shown(host)}:{listener.getsockname()[1]}"
+    listener = listen(host, port, to_others=workspace.accounts.exist())
+    scheme = "https" if secured else "http"
+    address = f"{scheme}://{shown_name(host, names)}:{listener.getsockname()[1]}"
+    hosts = [bracketed(name) for name in own_names(host, names)]
     config = uvicorn.Config(
-        create_app(workspace),
+        create_app(workspace, hosts=hosts, authority=secured.authority if secured else None),
+        ssl_certfile=secured.cert if secured else None,
+        ssl_keyfile=str(secured.key) if secured else None,
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -62,10 +81,10 @@ def serve(workspace: Workspace, host: str, port: int, *, ready: Callable[[str], 
         server.run(sockets=[listener])
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens on this computer alone; raises like `serve`."""
+def listen(host: str, port: int, *, to_others: bool = False) -> socket.socket:
+    """A socket that listens on this computer alone, unless ``to_others``; raises like `serve`."""
     plain = "127.0.0.1" if host == "localhost" else host.strip("[]")
-    if plain not in LOOPBACK:
+    if plain not in LOOPBACK and not (to_others and plain):
         raise ForbiddenError("host_needs_users", host=host)
     family = socket.AF_INET6 if ":" in plain else socket.AF_INET
     # Only where the protocol is named does asyncio switch Nagle's algorithm off, which costs 40 ms an answer.
@@ -85,7 +104,3 @@ def listen(host: str, port: int) -> socket.socket:
 
 def _exclusive() -> int:
     return int(getattr(socket, "SO_EXCLUSIVEADDRUSE", 0)) if os.name == "nt" else socket.SO_REUSEADDR
-
-
-def _shown(host: str) -> str:
-    return f"[{host.strip('[]')}]" if ":" in host else host
