@@ -35,23 +35,23 @@ def sample_server() -> Iterator[str]:
         server = subprocess.Popen([sys.executable, "-m", "villagemap", *words], cwd=ROOT)
         try:
             address = f"http://127.0.0.1:{port}"
-            wait_for(address)
+            wait_for(address, server)
             yield address
         finally:
             server.terminate()
             server.wait()
 
 
-def wait_for(address: str) -> None:
+def wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
     """Return once the server answers."""
     end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
+    while time.monotonic() < end and server.poll() is None:
         try:
             with urlopen(f"{address}/health"):  # noqa: S310 - our own address
                 return
         except (URLError, ConnectionError):
             time.sleep(0.2)
-    sys.exit(f"no answer from {address} in {PATIENCE_S} s")
+    sys.exit(f"no answer from {address}")
 
 
 def draw(page: Page, address: str, folder: Path) -> None:
