@@ -44,10 +44,10 @@ def test_pages_give_every_issue_once(client, limit):
 
 
 def test_a_page_keeps_its_filter(client):
-    found = all_pages(client, f"{ISSUES}?limit=3&town=449923101&status=closed&count=true")
-    assert found
-    assert {feature["properties"]["town"] for feature in found} == {"甲镇"}
-    assert {feature["properties"]["status"] for feature in found} == {"closed"}
+    query = "town=449923101&status=closed&count=true"
+    found = all_pages(client, f"{ISSUES}?limit=1&{query}")
+    assert found == features(client, f"{ISSUES}?{query}")
+    assert 2 <= len(found) < 12
 
 
 def test_the_first_page_counts_and_others_only_if_asked(client):

@@ -217,3 +217,11 @@ def test_no_other_file_is_served(client, path):
     assert answer.status_code == 404
     assert "root:" not in answer.text
     assert "[project]" not in answer.text
+
+
+def test_a_file_of_a_known_kind_elsewhere_is_not_served(client, tmp_path):
+    secret = tmp_path / "secret.svg"
+    secret.write_text("<svg/>", encoding="utf-8")
+    up = "..%2f" * len(shown_files("static").resolve().parts)
+    for path in (secret.as_posix(), "%2f" + secret.as_posix().lstrip("/"), up + secret.as_posix().lstrip("/")):
+        assert client.get(f"/static/{path}").status_code == 404
