@@ -13,6 +13,7 @@ from villagemap.deadlines import NO_DAY, URGENCIES, day_number, urgencies
 from villagemap.model import Status, Urgency
 from villagemap.rubric import RATES, RankRules, load_rubric
 from villagemap.scores import CaseColumns, VillageColumns, deductions, percent, ranking, tally
+from villagemap.texts import LANGS, text
 from villagemap.workflow import STATUSES
 
 TODAY = date(2026, 3, 20)
@@ -383,3 +384,8 @@ def test_a_county_of_100_000_issues_takes_well_under_a_second():
         ranking(columns, ids, TODAY, RULES, by=by)
         deductions(columns, ids, RUBRIC, by=by)
     assert time.perf_counter() - began < 1.0
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_every_rate_has_a_text(lang: str):
+    assert all(text(f"scores.rates.{name}", lang) for name in RATES)
