@@ -87,6 +87,7 @@ def test_towns_add_up_to_the_county(n: int, seed: int, days: int):
     assert whole.verified <= whole.claimed <= whole.found
     assert whole.open + whole.verified == whole.found
     assert whole.overdue <= whole.open
+    assert whole.unlocated == 5
 
 
 def test_an_empty_county_counts_nothing(empty_session: Session):
@@ -102,5 +103,5 @@ def test_cases_outside_every_town_have_a_line_of_their_own(session: Session):
         writer.record([Change(kind="edit", issue=lost, at=store.last_event_at(), actor="owner")])
     whole, rows = county_table(session)
     assert rows[-1].town is None
-    assert (rows[-1].counts.found, rows[-1].counts.outside, whole.outside) == (1, 1, 1)
+    assert (rows[-1].counts.found, rows[-1].counts.outside, whole.outside, whole.unlocated) == (1, 1, 1, 0)
     assert whole.found == sum(row.counts.found for row in rows) == pytest.approx(60)

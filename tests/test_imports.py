@@ -115,6 +115,8 @@ def test_equal_rows_of_a_file_are_as_many_issues_and_a_point_is_no_row(
 ):
     assert take([_row()] * 3).stored == 3
     assert take([_row()] * 2).known == 2
+    more = take([_row()] * 5)
+    assert (more.known, more.stored) == (3, 2)
     assert take([_row(问题描述="同一处，另一件")]).stored == 1
     assert len({issue.geometry for issue in _new(session)}) == 1
 

@@ -81,7 +81,7 @@ def test_points_get_approximate_areas_that_later_borders_replace(empty_session: 
     before = _places(empty_session)
     assert all(place.approximate for place in before.values())
     assert before["东村村委会"].seat == (111.15, 20.65)
-    outline = shapely.box(111.1, 20.6, 111.2, 20.7)
+    outline = shapely.box(111.1, 20.6, 111.3, 20.7)
     feature = {
         "type": "Feature",
         "geometry": orjson.loads(shapely.to_geojson(outline)),
