@@ -182,7 +182,7 @@ def test_columns_follow_changes(store: GeoPackageStore) -> None:
     with store.writing() as writer:
         writer.record([_change(replace(read, status=Status.DEFERRED, deferred_until=date(2026, 5, 1))), _change(fresh)])
     second, anew = store.columns(first), store.columns()
-    assert second.fid.tolist() == anew.fid.tolist() == [*range(1, 61), 62]
+    assert second.fid.tolist() == anew.fid.tolist() == list(range(1, 62))
     for name in ("lon", "lat", "status", "town", "village", "found", "due", "progress", "located", "privacy", "shape"):
         assert getattr(second, name).tolist()[2] == getattr(anew, name).tolist()[2], name
     assert [second.categories[n] for n in second.category] == [anew.categories[n] for n in anew.category]

@@ -9,7 +9,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -52,6 +52,7 @@ def body_text(body: Mapping[str, Any]) -> str:
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode()
 
 
+@lru_cache(64)
 def instant_text(at: datetime) -> str:
     """An instant as it stands in a body: UTC, microseconds, Z."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

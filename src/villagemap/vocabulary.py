@@ -6,7 +6,7 @@ A workspace may hold its own ``vocabulary.toml``; what it says is laid over ours
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,7 @@ def _codes(vocabulary: Vocabulary, kind: str) -> Mapping[str, str]:
     return codes
 
 
+@lru_cache(4096)
 def _plain(word: str) -> str:
     return "".join(word.split()).casefold()
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -147,7 +147,7 @@ class _Intake:
                 report.note([Finding(draft.row, "id_known", value=draft.issue.id)])
             else:
                 self.ids.add(draft.issue.id)
-                fresh.append(_keyed(draft.issue, draft.row_key))
+                fresh.append(draft.issue)
                 report.note(draft.findings)
         self._count(fresh)
         if self.writer is not None and fresh:
@@ -173,10 +173,6 @@ class _Intake:
             report.operation = None
             raise NothingNew
         self.writer.finish_operation(report.operation, report.counts(), actor=self.actor, at=self.at)
-
-
-def _keyed(issue: Issue, row_key: str) -> Issue:
-    return replace(issue, sightings=tuple(replace(sighting, row_key=row_key) for sighting in issue.sightings))
 
 
 def _change(issue: Issue, at: datetime, actor: str) -> Change:

@@ -1,6 +1,6 @@
 """One row's cells by field, with what goes wrong in them noted as findings."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from villagemap.readers.columns import ColumnMapping, ColumnMatch
@@ -21,21 +21,24 @@ class Cells:
         self._index = dict(match.fields)
         self._constants = dict(mapping.values)
         self._codes = mapping.codes
-        self._values: list[str] = []
+        self._texts: dict[str, str] = {}
         self.row = 0
         self.findings: list[Finding] = []
 
     def turn_to(self, row: Row) -> None:
         """Read from this row now, with no findings yet."""
-        self._values, self.row, self.findings = row.values, row.number, []
+        self.row, self.findings = row.number, []
+        texts = self._constants.copy()
+        for name, index in self._index.items():
+            if value := row.values[index].strip():
+                texts[name] = value
+        for name in self._codes.keys() & texts.keys():
+            texts[name] = self._codes[name].get(texts[name], texts[name])
+        self._texts = texts
 
     def text(self, name: str) -> str:
         """A field's text, stripped; "" where there is none."""
-        index = self._index.get(name)
-        value = self._values[index].strip() if index is not None and index < len(self._values) else ""
-        value = value or self._constants.get(name, "")
-        codes: Mapping[str, str] | None = self._codes.get(name)
-        return codes.get(value, value) if codes else value
+        return self._texts.get(name, "")
 
     def has(self, name: str) -> bool:
         """Whether any column or constant gives this field."""
@@ -43,7 +46,7 @@ class Cells:
 
     def parsed(self, name: str, parse: Callable[[str], Value | None]) -> Value | None:
         """A field's value; what can't be read is left blank with a warning."""
-        value = self.text(name)
+        value = self._texts.get(name)
         if not value:
             return None
         try:

@@ -227,15 +227,15 @@ _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 
 def parse_number(text: str) -> float | None:
     """The number in a cell: full-width digits and thousands separators are fine, words aren't."""
-    plain = unicodedata.normalize("NFKC", text).strip()
+    plain = (text if text.isascii() else unicodedata.normalize("NFKC", text)).strip()
     if not plain:
         return None
-    if _GROUPED.fullmatch(plain):
-        plain = plain.replace(",", "")
     try:
         number = float(plain)
     except ValueError:
-        raise ValueError("number_unreadable") from None
+        if not _GROUPED.fullmatch(plain):
+            raise ValueError("number_unreadable") from None
+        number = float(plain.replace(",", ""))
     if not math.isfinite(number) or "_" in plain:
         raise ValueError("number_unreadable")
     return number

@@ -5,9 +5,9 @@ would say something that nobody meant (an unknown category, an impossible positi
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -35,6 +35,13 @@ from villagemap.vocabulary import Category, Vocabulary
 
 _DECIDED = frozenset({Status.DEFERRED, Status.DUPLICATE, Status.REJECTED})
 """What only the county decides: a file can't."""
+
+
+Named = tuple[Place | None, str, Mapping[str, Any]]
+"""The finest place that a row names, or what is wrong with its names: a finding's code and params."""
+
+Fields = dict[str, Any]
+"""What `Issue` is made of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,39 +78,43 @@ class IssueDrafter:
     ) -> None:
         self._cells = Cells(table.columns, match, options.mapping)
         self._vocabulary, self._gazetteer, self._county = vocabulary, gazetteer, county
-        self._file, self._columns = table.file, table.columns
+        self._file = table.file
         self._category = _code(vocabulary, "categories", options.category)
         self._source = _code(vocabulary, "sources", options.source) or "self_check"
         self._datum = parse_datum(options.datum or table.crs or "wgs84")
-        self._seen: Counter[bytes] = Counter()
-        self._places: dict[tuple[str, str, str, str], tuple[Place | None, str, Mapping[str, Any]]] = {}
+        self._header = hashlib.sha256("".join(f"{column}\x1f" for column in table.columns).encode())
+        self._seen: dict[bytes, int] = {}
+        self._places: dict[tuple[str, str, str, str], Named] = {}
+        self._parents: dict[str, tuple[Place | None, Place | None]] = {}
 
     def drafts(self, rows: Sequence[Row]) -> list[Draft]:
         """One draft for each row, in their order."""
-        drafts, positions, named = [], [], []
+        drafts, positions, named, told = [], [], [], []
         for row in rows:
             self._cells.turn_to(row)
             position = read_position(self._cells, row, self._datum)
             positions.append(position)
             place, lost = self._named_place()
             named.append(place)
-            issue = self._issue(position, lost)
-            drafts.append(Draft(row.number, self._row_key(row), issue, self._cells.findings))
-        self._locate(drafts, wgs84_shapes(positions, [draft.findings for draft in drafts]), named)
-        for draft in drafts:
-            if any(finding.rejects for finding in draft.findings):
-                draft.issue = None
+            row_key = self._row_key(row)
+            told.append(self._told(position, lost, row_key))
+            drafts.append(Draft(row.number, row_key, None, self._cells.findings))
+        self._locate(drafts, told, wgs84_shapes(positions, [draft.findings for draft in drafts]), named)
+        for draft, fields in zip(drafts, told, strict=True):
+            if fields and not any(finding.rejects for finding in draft.findings):
+                draft.issue = Issue(**fields)
         return drafts
 
     def _row_key(self, row: Row) -> str:
         """What makes this row itself: its cells, and how many equal ones came before it in the file."""
-        content = "\x1f".join((*self._columns, *row.values, row.geometry or "")).encode()
-        digest = hashlib.sha256(content).digest()[:16]
-        self._seen[digest] += 1
-        again = self._seen[digest]
+        whole = self._header.copy()
+        whole.update("\x1f".join((*row.values, row.geometry or "")).encode())
+        digest = whole.digest()[:16]
+        again = self._seen[digest] = self._seen.get(digest, 0) + 1
         return digest.hex() if again == 1 else hashlib.sha256(digest + str(again).encode()).hexdigest()[:32]
 
-    def _issue(self, position: Position, lost: str) -> Issue | None:
+    def _told(self, position: Position, lost: str, row_key: str) -> Fields | None:
+        """What the row itself tells of an issue; one object is made of it when its place is known too."""
         category = self._category_of_row()
         if category is None:
             return None
@@ -111,40 +122,40 @@ class IssueDrafter:
         found_on = cells.parsed("found_on", parse_date)
         status, claimed_on = self._status(found_on)
         source = self._source_of_row()
-        return Issue(
-            id=self._id(),
-            county=self._county,
-            category=category.code,
-            status=status,
-            source=source,
-            subdefects=self._subdefects(category),
-            severity=self._severity(),
-            quantity_found=self._quantity("quantity_found", 1.0),
-            quantity_done=self._quantity("quantity_done", 0.0),
-            unit=cells.text("unit") or category.unit,
-            place_code_given=cells.text("place_code"),
-            location_text=" ".join(word for word in (lost, cells.text("location_text")) if word),
-            description=cells.text("description"),
-            found_on=found_on,
-            lead_unit=self._unit(cells.text("lead_unit")) or category.lead,
-            help_units=tuple(self._unit(unit) for unit in _listed(cells.text("help_units"))),
-            responsible=cells.text("responsible"),
-            phone=cells.text("phone"),
-            due_on=cells.parsed("due_on", parse_date) or due_on(category, found_on),
-            claimed_closed_on=claimed_on,
-            privacy=category.privacy,
-            facility=cells.text("facility"),
-            sightings=(self._sighting(source, found_on, position),),
-        )
+        return {
+            "id": self._id(),
+            "county": self._county,
+            "category": category.code,
+            "status": status,
+            "source": source,
+            "subdefects": self._subdefects(category),
+            "severity": self._severity(),
+            "quantity_found": self._quantity("quantity_found", 1.0),
+            "quantity_done": self._quantity("quantity_done", 0.0),
+            "unit": cells.text("unit") or category.unit,
+            "place_code_given": cells.text("place_code"),
+            "location_text": f"{lost} {cells.text('location_text')}".strip(),
+            "description": cells.text("description"),
+            "found_on": found_on,
+            "lead_unit": self._unit(cells.text("lead_unit")) or category.lead,
+            "help_units": tuple(self._unit(unit) for unit in _listed(cells.text("help_units"))),
+            "responsible": cells.text("responsible"),
+            "phone": cells.text("phone"),
+            "due_on": cells.parsed("due_on", parse_date) or due_on(category, found_on),
+            "claimed_closed_on": claimed_on,
+            "privacy": category.privacy,
+            "facility": cells.text("facility"),
+            "sightings": (self._sighting(source, found_on, position, row_key),),
+        }
 
     def _id(self) -> str:
         given = self._cells.text("id")
-        try:
-            return str(UUID(given))
-        except ValueError:
-            return str(uuid7())
+        if given:
+            with suppress(ValueError):
+                return str(UUID(given))
+        return str(uuid7())
 
-    def _sighting(self, source: str, found_on: date | None, position: Position) -> Sighting:
+    def _sighting(self, source: str, found_on: date | None, position: Position, row_key: str) -> Sighting:
         cells = self._cells
         return Sighting(
             id=str(uuid7()),
@@ -157,6 +168,7 @@ class IssueDrafter:
             given_y=position.given[1],
             datum=position.datum,
             accuracy_m=cells.parsed("accuracy_m", parse_number),
+            row_key=row_key,
         )
 
     def _category_of_row(self) -> Category | None:
@@ -199,8 +211,11 @@ class IssueDrafter:
         return Status.SUBMITTED, claimed_on
 
     def _subdefects(self, category: Category) -> tuple[str, ...]:
+        given = _listed(self._cells.text("subdefects"))
+        if not given:
+            return ()
         words = {label: code for code, labels in category.subdefects.items() for label in (code, *labels.values())}
-        return tuple(words.get(word, word) for word in _listed(self._cells.text("subdefects")))
+        return tuple(words.get(word, word) for word in given)
 
     def _severity(self) -> int:
         value = self._cells.parsed("severity", parse_number)
@@ -217,7 +232,7 @@ class IssueDrafter:
         return blank if value is None else max(value, 0.0)
 
     def _unit(self, word: str) -> str:
-        return self._vocabulary.code_of("units", word) or word
+        return (self._vocabulary.code_of("units", word) or word) if word else ""
 
     def _named_place(self) -> tuple[Place | None, str]:
         """The finest place that a row names, and its words where they aren't all understood, so that none is lost."""
@@ -231,14 +246,17 @@ class IssueDrafter:
         cells.warn(fault, "village", " ".join(part for part in key if part), **params)
         return place, " ".join(part for part in key[1:] if part)
 
-    def _locate(self, drafts: Sequence[Draft], shapes: Shapes, named: Sequence[Place | None]) -> None:
+    def _locate(
+        self, drafts: Sequence[Draft], told: Sequence[Fields | None], shapes: Shapes, named: Sequence[Place | None]
+    ) -> None:
         texts = shapely.to_wkt(shapes, rounding_precision=7, trim=True)
         placed = np.flatnonzero(~shapely.is_missing(shapes))
         points = shapely.point_on_surface(shapes[placed])
         inside = dict(zip(placed.tolist(), self._holding(points), strict=True))
-        for number, (draft, place, wkt) in enumerate(zip(drafts, named, texts, strict=True)):
-            if draft.issue is not None:
-                draft.issue = self._placed(draft, replace(draft.issue, geometry=wkt), place, inside.get(number))
+        for number, (draft, fields, place, wkt) in enumerate(zip(drafts, told, named, texts, strict=True)):
+            if fields:
+                fields["geometry"] = wkt
+                self._place(draft, fields, place, inside.get(number))
 
     def _holding(self, points: Shapes) -> list[Place | None]:
         """The village that each point lies in, else the town, or None."""
@@ -249,39 +267,35 @@ class IssueDrafter:
             found[number] = town
         return found
 
-    def _placed(self, draft: Draft, issue: Issue, named: Place | None, hit: Place | None) -> Issue:
+    def _place(self, draft: Draft, fields: Fields, named: Place | None, hit: Place | None) -> None:
         """The office's own word decides where a case belongs; the point only where it says nothing."""
         gazetteer = self._gazetteer
-        hit_village, hit_town = _above(gazetteer, hit)
-        village, town = _above(gazetteer, named)
-        apart = (village and hit_village and village != hit_village) or (town and hit_town and town != hit_town)
+        hit_village, hit_town = self._above(hit)
+        village, town = self._above(named)
+        apart = (village and hit_village and village is not hit_village) or (town and hit_town and town is not hit_town)
         if named and hit and apart:
             words = {"named": gazetteer.full_name(village or named)}
             draft.findings.append(Finding(draft.row, "point_elsewhere", value=gazetteer.full_name(hit), params=words))
-        if village is None and (town is None or town == hit_town):
+        if village is None and (town is None or town is hit_town):
             village, town = hit_village, hit_town
         place = named if named and named.level is Level.HAMLET else village
-        bound = self._vocabulary.categories[issue.category].bound_to_village
-        if issue.geometry:
+        bound = self._vocabulary.categories[fields["category"]].bound_to_village
+        if fields["geometry"]:
             located = Located.INSIDE if hit_village else Located.OUTSIDE
         else:
             located = Located.INSIDE if bound and village else Located.UNLOCATED
-        return replace(
-            issue,
-            place_id=place.place_id if place else None,
-            village_id=village.place_id if village else None,
-            town_id=town.place_id if town else None,
-            located=located,
-        )
+        fields["place_id"] = place.place_id if place else None
+        fields["village_id"] = village.place_id if village else None
+        fields["town_id"] = town.place_id if town else None
+        fields["located"] = located
 
-
-def _above(gazetteer: Gazetteer, place: Place | None) -> tuple[Place | None, Place | None]:
-    """The village and the town that a place is or lies in."""
-    return (gazetteer.village_of(place), gazetteer.town_of(place)) if place else (None, None)
-
-
-Named = tuple[Place | None, str, Mapping[str, Any]]
-"""The finest place that a row names, or what is wrong with its names: a finding's code and params."""
+    def _above(self, place: Place | None) -> tuple[Place | None, Place | None]:
+        """The village and the town that a place is or lies in."""
+        if place is None:
+            return None, None
+        if place.place_id not in self._parents:
+            self._parents[place.place_id] = (self._gazetteer.village_of(place), self._gazetteer.town_of(place))
+        return self._parents[place.place_id]
 
 
 def _place_named(gazetteer: Gazetteer, code: str, town_word: str, village_word: str, hamlet_word: str) -> Named:
@@ -335,6 +349,8 @@ def _code(vocabulary: Vocabulary, kind: str, word: str) -> str:
 
 
 def _listed(words: str) -> list[str]:
+    if not words:
+        return []
     for mark in "、;；,，":
         words = words.replace(mark, "|")
     return [word.strip() for word in words.split("|") if word.strip()]

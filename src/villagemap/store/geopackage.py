@@ -25,6 +25,10 @@ APPLICATION_ID = 0x47504B47
 GPKG_VERSION = 10300
 SQLITE_MAGIC = b"SQLite format 3\x00"
 BUSY_MS = 10_000
+PAGE_BYTES = 8192
+"""A row and its texts are about 1 kB: larger pages make fewer, and importing a sixth quicker."""
+WRITER_CACHE_KB = 64_000
+"""What holds the inner pages of all indexes of a million issues, so that bulk writes don't read them back."""
 
 
 class GeoPackageStore:
@@ -50,6 +54,7 @@ class GeoPackageStore:
         path.touch(mode=0o600, exist_ok=False)
         connection = _connect(path)
         try:
+            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {GPKG_VERSION}")
             connection.execute("PRAGMA journal_mode = WAL")
@@ -110,6 +115,7 @@ class GeoPackageStore:
         with self._lock:
             if self._write_connection is None:
                 self._write_connection = _connect(self.path)
+                self._write_connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KB}")
                 self._all.append(self._write_connection)
             connection = self._write_connection
             _begin(connection)

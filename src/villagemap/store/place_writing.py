@@ -3,15 +3,16 @@
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import orjson
 import shapely
 
 from villagemap.chain import difference, place_fields
-from villagemap.model import Place
+from villagemap.model import Issue, Place
 from villagemap.store import reading
 from villagemap.store.appending import ChainEnd
-from villagemap.store.rows import blob_of_wkb, bounds_rows, feature_text, geometry_json, shapes_of
+from villagemap.store.rows import Names, blob_of_wkb, bounds_rows, feature_text, geometry_json, shapes_of
 
 
 def put_places(
@@ -103,8 +104,12 @@ def _refresh_features(connection: sqlite3.Connection, county: str, place_ids: se
         connection.executemany(
             "UPDATE issue_features SET feature = ? WHERE fid = ?",
             [
-                (feature_text(issue, names, geometry_json(issue.geometry, shape)), row["fid"])
+                (_feature(issue, names, shape), row["fid"])
                 for row, issue, shape in zip(rows, issues, shapes_of(issues), strict=True)
             ],
         )
         after = rows[-1]["fid"]
+
+
+def _feature(issue: Issue, names: Names, shape: Any) -> str:  # noqa: ANN401 - shapely has no types
+    return feature_text(issue, issue.number, issue.revision, names, geometry_json(issue.geometry, shape))

@@ -3,7 +3,6 @@
 import sqlite3
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy.typing as npt
 import orjson
 import shapely
 
-from villagemap.model import Change, Issue, Level, Located, Place, Privacy, Sighting, Status
+from villagemap.model import Issue, Level, Located, Place, Privacy, Sighting, Status
 
 GPKG_HEADER = b"GP\x00\x01" + struct.pack("<i", 4326)
 """GeoPackage geometry header: version 0, little endian, no envelope, EPSG:4326 (OGC 12-128r18, 2.1.3)."""
@@ -50,14 +49,13 @@ def shapes_of(issues: Sequence[Issue]) -> Shapes:
     return np.asarray(shapely.from_wkt([issue.geometry for issue in issues]), dtype=object)
 
 
-def with_plain_geometry(changes: Sequence[Change]) -> list[Change]:
-    """Changes whose geometries are in the one form that reading a row gives back, so that texts can be compared."""
-    shapes = shapely.from_wkt([change.issue.geometry for change in changes])
-    plain = shapely.to_wkt(shapely.orient_polygons(shapes), rounding_precision=7, trim=True)
-    return [
-        change if wkt == change.issue.geometry else replace(change, issue=replace(change.issue, geometry=wkt))
-        for change, wkt in zip(changes, plain, strict=True)
-    ]
+def plain_shapes(issues: Sequence[Issue]) -> tuple[Shapes, list[str | None]]:
+    """Geometries and their WKT in the one form that reading a row gives back, so that texts can be compared."""
+    shapes = shapes_of(issues)
+    texts = shapely.to_wkt(shapely.orient_polygons(shapes), rounding_precision=7, trim=True).tolist()
+    other = [n for n, issue in enumerate(issues) if issue.geometry != texts[n]]
+    shapes[other] = shapely.from_wkt([texts[n] for n in other])
+    return shapes, texts
 
 
 def blobs(shapes: Shapes) -> list[bytes | None]:
@@ -77,7 +75,9 @@ def wkb_of_blob(blob: bytes | None) -> bytes | None:
 
 def centres(shapes: Shapes) -> npt.NDArray[np.float64]:
     """A point in or on each shape, (n, 2) lon, lat; nan where there is none."""
-    points = shapely.point_on_surface(shapes)
+    points = shapes.copy()
+    areas = shapely.get_dimensions(shapes) > 0
+    points[areas] = shapely.point_on_surface(shapes[areas])
     return np.column_stack([shapely.get_x(points), shapely.get_y(points)])
 
 
@@ -91,13 +91,20 @@ def bounds_rows(fids: Sequence[int], shapes: Shapes) -> list[tuple[Any, ...]]:
     ]
 
 
-def issue_row(issue: Issue, blob: bytes | None, lonlat: tuple[float | None, float | None], seq: int) -> tuple[Any, ...]:
-    """Values for `ISSUE_COLUMNS`."""
+def issue_row(
+    issue: Issue,
+    number: str,
+    revision: int,
+    seq: int,
+    blob: bytes | None,
+    lonlat: tuple[float | None, float | None],
+) -> tuple[Any, ...]:
+    """Values for `ISSUE_COLUMNS`; the store gives the number and the revision, whatever the issue says."""
     return (
         blob,
         issue.id,
         issue.county,
-        issue.number or None,
+        number or None,
         issue.category,
         orjson.dumps(issue.subdefects).decode(),
         issue.severity,
@@ -130,7 +137,7 @@ def issue_row(issue: Issue, blob: bytes | None, lonlat: tuple[float | None, floa
         issue.duplicate_of,
         issue.facility,
         orjson.dumps(issue.checked).decode(),
-        issue.revision,
+        revision,
         seq,
     )
 
@@ -244,13 +251,13 @@ def geometry_json(wkt: str | None, shape: Any) -> str:  # noqa: ANN401 - shapely
     return str(shapely.to_geojson(shape))
 
 
-def feature_text(issue: Issue, names: Names, geometry: str) -> str:
+def feature_text(issue: Issue, number: str, revision: int, names: Names, geometry: str) -> str:
     """An issue's GeoJSON feature: nothing that depends on the day, the reader, the language or the datum."""
     town_code, town = names.get(issue.town_id or "", (None, None))
     village_code, village = names.get(issue.village_id or "", (None, None))
     properties = {
         "id": issue.id,
-        "number": issue.number or None,
+        "number": number or None,
         "town_code": town_code,
         "town": town,
         "village_code": village_code,
@@ -268,7 +275,7 @@ def feature_text(issue: Issue, names: Names, geometry: str) -> str:
         "closed_on": issue.closed_on,
         "description": issue.description,
         "lead_unit": issue.lead_unit,
-        "revision": issue.revision,
+        "revision": revision,
     }
     return (
         f'{{"type":"Feature","id":"{issue.id}","geometry":{geometry},"properties":{orjson.dumps(properties).decode()}}}'

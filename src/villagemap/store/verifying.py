@@ -98,7 +98,7 @@ def _check_block(rows: Sequence[sqlite3.Row], issues: Sequence[Issue], block: _B
     for position, (row, issue) in enumerate(zip(rows, issues, strict=True)):
         _check_issue(row, issue, block)
         geometry = geometry_json(issue.geometry, shapes[position])
-        if row["feature"] != feature_text(issue, block.names, geometry):
+        if row["feature"] != feature_text(issue, issue.number, issue.revision, block.names, geometry):
             raise _Found("issue_features", issue.number or issue.id, "row_changed")
         shown = (row["lon"], row["lat"]) if row["lon"] is not None else (np.nan, np.nan)
         if not np.array_equal(shown, middle[position], equal_nan=True):

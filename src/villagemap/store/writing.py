@@ -18,15 +18,15 @@ from villagemap.store.appending import ChainEnd
 from villagemap.store.rows import (
     ISSUE_COLUMNS,
     SIGHTING_COLUMNS,
+    Names,
     blobs,
     bounds_rows,
     centres,
     feature_text,
     geometry_json,
     issue_row,
-    shapes_of,
+    plain_shapes,
     sighting_rows,
-    with_plain_geometry,
 )
 
 
@@ -35,8 +35,11 @@ class _Latest:
     """An issue as the batch has brought it so far; ``seq`` is its last event."""
 
     issue: Issue
+    number: str
+    revision: int
     fields: Fields
     seq: int = 0
+    shape: Any = None
 
 
 class GeoPackageWriter:
@@ -55,11 +58,13 @@ class GeoPackageWriter:
     def record(self, changes: Sequence[Change], operation: int | None = None) -> int:
         """Write changes as events, and the rows that follow."""
         stored = self._stored({change.issue.id for change in changes})
-        changes = with_plain_geometry(changes)
+        shapes, texts = plain_shapes([change.issue for change in changes])
         latest: dict[str, _Latest] = {}
-        for change in changes:
-            before = latest.get(change.issue.id) or _checked(stored.get(change.issue.id), change.issue)
-            latest[change.issue.id] = self._step(change, before, operation)
+        for change, shape, wkt in zip(changes, shapes, texts, strict=True):
+            issue = change.issue if change.issue.geometry == wkt else replace(change.issue, geometry=wkt)
+            before = latest.get(issue.id) or _checked(stored.get(issue.id), issue)
+            latest[issue.id] = after = self._step(change, issue, before, operation)
+            after.shape = shape
         self._chain.flush()
         self._write_rows(list(latest.values()), stored.keys())
         return len(changes)
@@ -71,62 +76,65 @@ class GeoPackageWriter:
         ).fetchall()
         return {issue.id: issue for issue in reading.issues_of(self._connection, rows)}
 
-    def _step(self, change: Change, before: _Latest | None, operation: int | None) -> _Latest:
-        issue = change.issue
-        number = before.issue.number if before else ""
+    def _step(self, change: Change, issue: Issue, before: _Latest | None, operation: int | None) -> _Latest:
+        number, revision = (before.number, before.revision + 1) if before else ("", 1)
         if not number and issue.status is not Status.REPORTED:
             number = self._chain.next_issue_number(change.at)
-        issue = replace(issue, number=number, revision=before.issue.revision + 1 if before else 1)
         fields = issue_fields(issue)
-        changed, personal = conceal(difference(before.fields if before else {}, fields), issue.privacy)
+        fields["number"] = number
+        if not number:
+            del fields["number"]
+        changed, personal = conceal(difference(before.fields, fields) if before else fields, issue.privacy)
         subject = f"issue/{issue.id}"
         self._chain.keep_personal(subject, personal)
         kind = f"issue.{change.kind}"
         seq = self._chain.append(
             subject, kind, changed, at=change.at, actor=change.actor, operation=operation, note=change.note
         )
-        return _Latest(issue, fields, seq)
+        return _Latest(issue, number, revision, fields, seq)
 
     def _write_rows(self, latest: Sequence[_Latest], stored: AbstractSet[str]) -> None:
-        issues = [entry.issue for entry in latest]
-        shapes = shapes_of(issues)
-        middle = centres(shapes)
-        placed = ~np.isnan(middle[:, 0])
-        rows = [
-            issue_row(entry.issue, blob, (lon, lat) if has else (None, None), entry.seq)
-            for entry, blob, (lon, lat), has in zip(
-                latest, blobs(shapes), middle.tolist(), placed.tolist(), strict=True
-            )
-        ]
-        fids = self._upsert(rows, issues)
+        """Rows of the issues themselves; those in ``stored`` have one, and keep its fid."""
+        fresh = [entry for entry in latest if entry.issue.id not in stored]
+        changed = [entry for entry in latest if entry.issue.id in stored]
+        fids = self._insert(fresh) + self._update(changed)
+        latest = fresh + changed
         names = reading.place_names(self._connection, self._county)
         self._connection.executemany(
             "INSERT INTO issue_features VALUES (?, ?) ON CONFLICT DO UPDATE SET feature = excluded.feature",
-            [
-                (fid, feature_text(issue, names, geometry_json(issue.geometry, shape)))
-                for fid, issue, shape in zip(fids, issues, shapes, strict=True)
-            ],
+            [(fid, _feature(entry, names)) for fid, entry in zip(fids, latest, strict=True)],
         )
-        self._write_index(fids, shapes)
-        self._write_sightings(issues, stored)
+        self._write_index(fids, len(fresh), np.array([entry.shape for entry in latest], dtype=object))
+        self._write_sightings([entry.issue for entry in latest], stored)
 
-    def _upsert(self, rows: Sequence[tuple[Any, ...]], issues: Sequence[Issue]) -> list[int]:
-        columns = ",".join(ISSUE_COLUMNS)
-        marks = ",".join("?" * len(ISSUE_COLUMNS))
-        updates = ",".join(f"{name} = excluded.{name}" for name in ISSUE_COLUMNS if name not in {"id", "county"})
+    def _insert(self, latest: Sequence[_Latest]) -> list[int]:
+        """New rows under the next free fids."""
+        row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'issues'").fetchone()
+        first = (row["seq"] if row else 0) + 1
+        fids = list(range(first, first + len(latest)))
+        marks = ",".join("?" * (1 + len(ISSUE_COLUMNS)))
         self._connection.executemany(
-            f"INSERT INTO issues ({columns}) VALUES ({marks}) ON CONFLICT (county, id) DO UPDATE SET {updates}", rows
+            f"INSERT INTO issues (fid,{','.join(ISSUE_COLUMNS)}) VALUES ({marks})",
+            [(fid, *values) for fid, values in zip(fids, _rows(latest), strict=True)],
+        )
+        return fids
+
+    def _update(self, latest: Sequence[_Latest]) -> list[int]:
+        updates = ",".join(f"{name} = ?" for name in ISSUE_COLUMNS)
+        self._connection.executemany(
+            f"UPDATE issues SET {updates} WHERE county = ? AND id = ?",
+            [(*values, self._county, entry.issue.id) for entry, values in zip(latest, _rows(latest), strict=True)],
         )
         found = self._connection.execute(
             "SELECT id, fid FROM issues WHERE county = ? AND id IN (SELECT value FROM json_each(?))",
-            (self._county, orjson.dumps([issue.id for issue in issues]).decode()),
+            (self._county, orjson.dumps([entry.issue.id for entry in latest]).decode()),
         )
         fids = {row["id"]: row["fid"] for row in found}
-        return [fids[issue.id] for issue in issues]
+        return [fids[entry.issue.id] for entry in latest]
 
-    def _write_index(self, fids: Sequence[int], shapes: Any) -> None:  # noqa: ANN401 - shapely has no types
+    def _write_index(self, fids: Sequence[int], fresh: int, shapes: Any) -> None:  # noqa: ANN401 - shapely has no types
         """The R-tree is kept by us, not by triggers: nobody else can write, and bulk is three times as quick."""
-        self._connection.executemany("DELETE FROM rtree_issues_geom WHERE id = ?", [(fid,) for fid in fids])
+        self._connection.executemany("DELETE FROM rtree_issues_geom WHERE id = ?", [(fid,) for fid in fids[fresh:]])
         self._connection.executemany("INSERT INTO rtree_issues_geom VALUES (?, ?, ?, ?, ?)", bounds_rows(fids, shapes))
 
     def _write_sightings(self, issues: Sequence[Issue], stored: AbstractSet[str]) -> None:
@@ -210,4 +218,19 @@ def _checked(stored: Issue | None, given: Issue) -> _Latest | None:
         return None
     if stored.revision != given.revision:
         raise ConflictError("issue_changed", number=stored.number or stored.id, revision=stored.revision)
-    return _Latest(stored, issue_fields(stored))
+    return _Latest(stored, stored.number, stored.revision, issue_fields(stored))
+
+
+def _rows(latest: Sequence[_Latest]) -> list[tuple[Any, ...]]:
+    shapes = np.array([entry.shape for entry in latest], dtype=object)
+    middle = centres(shapes)
+    lonlats = [(lon, lat) if lon == lon else (None, None) for lon, lat in middle.tolist()]  # noqa: PLR0124 - nan
+    return [
+        issue_row(entry.issue, entry.number, entry.revision, entry.seq, blob, lonlat)
+        for entry, blob, lonlat in zip(latest, blobs(shapes), lonlats, strict=True)
+    ]
+
+
+def _feature(entry: _Latest, names: Names) -> str:
+    geometry = geometry_json(entry.issue.geometry, entry.shape)
+    return feature_text(entry.issue, entry.number, entry.revision, names, geometry)
