@@ -12,6 +12,7 @@
     │   ├── TooLargeError       exit 3, HTTP 413
     │   └── RefusedError        exit 3, HTTP 422   the workflow says no, and why
     └── WorkspaceError          exit 2, HTTP 503   the folder isn't (or isn't yet) ours
+        └── DiskFullError       exit 2, HTTP 507   no room; nothing was written
 
 Each has a stable ``code``. The sentence a person reads is ``errors.<code>`` of the message
 catalog, filled with ``params``; it says what, where and what to do.
@@ -115,6 +116,15 @@ class WorkspaceError(VillagemapError):
 
     exit_code = 2
     status = 503
+
+
+class DiskFullError(WorkspaceError):
+    """There is no room on the disk: nothing was written, and it goes on when there is room again."""
+
+    status = 507
+
+    def __init__(self) -> None:
+        super().__init__("disk_full")
 
 
 class RefusedError(BadInputError):

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from villagemap.errors import ConflictError, VillagemapError, WorkspaceError
-from villagemap.store.geopackage import restrict_file
+from villagemap.errors import WorkspaceError
+from villagemap.store.disk import restrict_file, store_error
 
 APPLICATION_ID = 1447051602
 BUSY_MS = 10_000
@@ -46,7 +46,7 @@ class AccountsFile:
         connection = _connect(path)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-            _migrate(connection, 0)
+            _migrate(connection, 0, path)
         finally:
             connection.close()
 
@@ -68,7 +68,7 @@ class AccountsFile:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 if isinstance(fault, sqlite3.Error) and not isinstance(fault, sqlite3.IntegrityError):
-                    raise _store_error(fault) from fault
+                    raise store_error(fault, self.path) from fault
                 raise
 
     def close(self) -> None:
@@ -87,18 +87,16 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, check_same_thread=False)
     connection.isolation_level = None
     connection.row_factory = sqlite3.Row
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = 1")
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = 1")
+    except sqlite3.DatabaseError as fault:
+        connection.close()
+        if isinstance(fault, sqlite3.OperationalError):
+            raise
+        raise WorkspaceError("store_foreign", path=str(path)) from fault
     return connection
-
-
-def _store_error(fault: sqlite3.Error) -> VillagemapError:
-    if fault.sqlite_errorcode in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return ConflictError("store_busy")
-    if fault.sqlite_errorcode == sqlite3.SQLITE_FULL:
-        return WorkspaceError("disk_full")
-    return WorkspaceError("store_fault", fault=str(fault))
 
 
 def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
@@ -115,10 +113,10 @@ def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
         raise WorkspaceError("schema_newer", path=str(path), version=version, newest=newest)
     if version < newest:
         connection.execute("PRAGMA journal_mode = WAL")
-        _migrate(connection, version)
+        _migrate(connection, version, path)
 
 
-def _migrate(connection: sqlite3.Connection, version: int) -> None:
+def _migrate(connection: sqlite3.Connection, version: int, path: Path) -> None:
     """Run the migrations after ``version`` in one transaction."""
     newest = len(migrations())
     script = "".join(path.read_text(encoding="utf-8") for path in migrations()[version:])
@@ -129,4 +127,4 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
             connection.execute("ROLLBACK")
         # another process may have done it between our look and our turn
         if connection.execute("PRAGMA user_version").fetchone()[0] != newest:
-            raise _store_error(fault) from fault
+            raise store_error(fault, path) from fault

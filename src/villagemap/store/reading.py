@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import shapely
 
-from villagemap.chain import genesis
+from villagemap.chain import genesis, instant_text
 from villagemap.model import Event, Issue, IssueFilter, Level, Operation, Photo, Place, Sighting
 from villagemap.store.filters import feature_sql, where_sql
 from villagemap.store.protocol import FeaturePage, Head, State
@@ -23,6 +23,15 @@ def head(connection: sqlite3.Connection, county: str) -> Head:
     """The last event of the chain."""
     row = connection.execute(
         "SELECT seq, hash FROM events WHERE county = ? ORDER BY seq DESC LIMIT 1", (county,)
+    ).fetchone()
+    return Head(row["seq"], row["hash"]) if row else Head(0, genesis(county))
+
+
+def head_by(connection: sqlite3.Connection, county: str, instant: datetime) -> Head:
+    """The last event by seq whose time is before ``instant``: times in one form compare as texts."""
+    row = connection.execute(
+        "SELECT seq, hash FROM events WHERE county = ? AND at < ? ORDER BY seq DESC LIMIT 1",
+        (county, instant_text(instant)),
     ).fetchone()
     return Head(row["seq"], row["hash"]) if row else Head(0, genesis(county))
 
@@ -210,6 +219,12 @@ def photos(connection: sqlite3.Connection, county: str, issue_id: str) -> list[P
         "SELECT * FROM photos WHERE county = ? AND issue_id = ? ORDER BY taken_at, sha256", (county, issue_id)
     )
     return [photo_of(row) for row in rows]
+
+
+def photo_hashes(connection: sqlite3.Connection, county: str) -> list[str]:
+    """SHA-256 of every picture that an event names, in order."""
+    rows = connection.execute("SELECT DISTINCT sha256 FROM photos WHERE county = ? ORDER BY sha256", (county,))
+    return [row["sha256"] for row in rows]
 
 
 def photo_of(row: sqlite3.Row) -> Photo:
