@@ -5,13 +5,20 @@ reason. Positions stay out of it: it says how far away a photo was taken, never 
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
+from io import BytesIO
+from typing import BinaryIO
 
-from villagemap.auth import Policy, permit, scope_of
+import shapely
+
+from villagemap.auth import Policy, allows, permit, scope_of
 from villagemap.errors import NotFoundError, WrongUseError
-from villagemap.evidence import Cause, Grade, Letter, Reason, enough_evidence
+from villagemap.evidence import Cause, Grade, Letter, PhotoFacts, Reason, enough_evidence, grade
 from villagemap.flows.registry import Session, flow
-from villagemap.model import Issue, Record
+from villagemap.likeness import LikenessIndex
+from villagemap.model import Issue, Photo, Record
+from villagemap.readers.pictures import PhotoRead, read_photo
 from villagemap.settings import now
 
 
@@ -51,6 +58,115 @@ def missing_evidence(session: Session, issue: Issue) -> tuple[str, ...]:
     vocabulary = session.workspace.vocabulary
     category = vocabulary.categories[issue.category]
     return enough_evidence(category, grades_of(session, issue), vocabulary.evidence_grade)
+
+
+STAGES = ("before", "during", "after", "interim")
+"""What a photo can show of an issue's life."""
+
+MAY_ADD = (Policy.REPORT, Policy.WORK, Policy.VERIFY)
+"""Any of these lets somebody add a photo: capture is never refused to whom the issue concerns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """How a photo came: see `evidence.PhotoFacts` for what each part means."""
+
+    live: bool = False
+    device_at: datetime | None = None
+    submitted_at: datetime | None = None
+    device_lonlat: tuple[float, float] | None = None
+    device_accuracy_m: float | None = None
+    tapped: bool = False
+
+
+@flow("evidence.add", Policy.READ)
+def add_photo(
+    session: Session, issue_id: str, stage: str, stream: BinaryIO, name: str, capture: Capture = Capture()
+) -> tuple[Photo, Grade]:
+    """Keep a photo of an issue: the original, a clean copy to serve, its grade with reasons.
+
+    The same file again for the same issue is the same photo, with the grade that it has.
+
+    Raises
+    ------
+    NotFoundError, ForbiddenError
+        If the actor can't see the issue, or has no part in it.
+    WrongUseError
+        If there is no such stage.
+    BadInputError
+        If the file is no picture that we read.
+    """
+    issue = _concerned(session, issue_id)
+    if stage not in STAGES:
+        raise WrongUseError("unknown_stage", word=stage[:40], known=", ".join(STAGES))
+    workspace, received_at = session.workspace, now()
+    read = read_photo(stream, name)
+    known = workspace.store.record(photo_subject(issue.id, read.sha256))
+    photo = Photo(
+        sha256=read.sha256, issue_id=issue.id, stage=stage, taken_at=read.taken_at, media_type=read.media_type
+    )
+    if known is not None:
+        return replace(photo, stage=str(known.fields["stage"])), grade_of(known)
+    graded = grade(_facts(session, issue, stage, read, capture, received_at))
+    stream.seek(0)
+    workspace.photos.put(stream)
+    served = workspace.photos.put(BytesIO(read.served))
+    fields = {**grade_fields(stage, graded), "served": served}
+    record = Record(subject=photo_subject(issue.id, read.sha256), type="photo", parent=issue.id, fields=fields)
+    with workspace.store.writing() as writer:
+        writer.add_photos([photo], actor=session.actor.id, at=received_at)
+        writer.put_record(record, kind="grade", actor=session.actor.id, at=received_at)
+        writer.keep_fingerprint(read.sha256, read.fingerprint)
+    likeness_index(session).add(read.sha256, read.fingerprint.marks)
+    return photo, graded
+
+
+def _concerned(session: Session, issue_id: str) -> Issue:
+    issue = session.workspace.store.issue(issue_id)
+    scope = scope_of(issue, session.workspace.vocabulary) if issue else None
+    if issue is None or not allows(session.actor, Policy.READ, scope):
+        raise NotFoundError("unknown_issue", word=issue_id)
+    if not any(allows(session.actor, policy, scope) for policy in MAY_ADD):
+        permit(session.actor, Policy.WORK, "evidence.add", scope)
+    return issue
+
+
+def _facts(
+    session: Session, issue: Issue, stage: str, read: PhotoRead, capture: Capture, received_at: datetime
+) -> PhotoFacts:
+    """What is known of a photo: how it came, what its file says, where else it or its like is."""
+    uses = session.workspace.store.picture_uses([read.sha256]).get(read.sha256, [])
+    likes = [like.id for like in likeness_index(session).nearest(read.fingerprint) if like.id != read.sha256]
+    like_uses = [use for found in session.workspace.store.picture_uses(likes).values() for use in found]
+    point = shapely.point_on_surface(shapely.from_wkt(issue.geometry)) if issue.geometry else None
+    return PhotoFacts(
+        stage=stage,
+        live=capture.live,
+        received_at=received_at,
+        submitted_at=capture.submitted_at,
+        device_at=capture.device_at,
+        device_lonlat=capture.device_lonlat,
+        device_accuracy_m=capture.device_accuracy_m,
+        tapped=capture.tapped,
+        exif_at=read.taken_at,
+        exif_lonlat=read.lonlat,
+        issue_lonlat=(float(point.x), float(point.y)) if point is not None else None,
+        found_on=issue.found_on,
+        copies=sum(used_by != issue.id for used_by, _ in uses),
+        alike=sum(used_by != issue.id for used_by, _ in like_uses),
+        same_stages=any(used_by == issue.id and shown != stage for used_by, shown in uses),
+        alike_stages=any(used_by == issue.id and shown != stage for used_by, shown in like_uses),
+    )
+
+
+def likeness_index(session: Session) -> LikenessIndex:
+    """All pictures of the county by their marks; read once, then kept up to date by who adds one."""
+    workspace = session.workspace
+    if workspace.likeness is None:
+        found = workspace.store.picture_marks()
+        hashes, marks = [sha256 for sha256, _ in found], [mark for _, mark in found]
+        workspace.likeness = LikenessIndex(hashes, marks, workspace.store.fingerprints)
+    return workspace.likeness
 
 
 @flow("evidence.overrule", Policy.DECIDE)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from villagemap.errors import ConflictError, NotFoundError, WorkspaceError
+from villagemap.likeness import LikenessIndex
 from villagemap.places import Gazetteer
 from villagemap.settings import Settings, now, read_settings, shown_files
 from villagemap.store import GeoPackageStore, IssueColumns, PhotoStore, Store
@@ -40,6 +41,8 @@ class Workspace:
     accounts: Accounts
     tiles: object = None
     """What `flows.maps` remembers of the tiles it last drew from."""
+    likeness: LikenessIndex | None = None
+    """The county's pictures by their marks, once somebody adds one."""
     _gazetteer: tuple[int, Gazetteer] | None = None
     _columns: IssueColumns | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -73,14 +73,6 @@ def records(connection: sqlite3.Connection, county: str, record_type: str, paren
     return [record_of(row) for row in rows]
 
 
-def fingerprints(connection: sqlite3.Connection, county: str, after: str = "") -> dict[str, bytes]:
-    """SHA-256 to fingerprint of pictures whose hash comes after ``after``."""
-    rows = connection.execute(
-        "SELECT sha256, fingerprint FROM fingerprints WHERE county = ? AND sha256 > ? ORDER BY sha256", (county, after)
-    )
-    return {row["sha256"]: row["fingerprint"] for row in rows}
-
-
 def answer_to(connection: sqlite3.Connection, county: str, key: str) -> str | None:
     """What a request with this key was answered, or None."""
     row = connection.execute("SELECT answer FROM requests WHERE county = ? AND key = ?", (county, key)).fetchone()

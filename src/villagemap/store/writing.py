@@ -12,8 +12,9 @@ import orjson
 
 from villagemap.chain import Fields, conceal, difference, instant_text, issue_fields
 from villagemap.errors import ConflictError
+from villagemap.likeness import Fingerprint
 from villagemap.model import Change, Issue, Operation, Photo, Place, Record, Status
-from villagemap.store import place_writing, reading, records
+from villagemap.store import pictures, place_writing, reading, records
 from villagemap.store.appending import ChainEnd
 from villagemap.store.rows import (
     ISSUE_COLUMNS,
@@ -170,11 +171,9 @@ class GeoPackageWriter:
         """Write a record's whole fields with an event; its revision is the one it was read at."""
         return records.put_record(self._connection, self._chain, record, kind=kind, at=at, actor=actor, note=note)
 
-    def keep_fingerprint(self, sha256: str, fingerprint: bytes) -> None:
+    def keep_fingerprint(self, sha256: str, kept: Fingerprint) -> None:
         """Keep what a picture is recognised by."""
-        self._connection.execute(
-            "INSERT INTO fingerprints VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (self._county, sha256, fingerprint)
-        )
+        pictures.keep_fingerprint(self._connection, self._county, sha256, kept)
 
     def answer_to(self, key: str) -> str | None:
         """What a request with this key was answered before, or None."""

@@ -17,4 +17,6 @@ CREATE TABLE requests (
 
 -- Derived from pictures, so no event tells of it.
 CREATE TABLE fingerprints (
-  county TEXT NOT NULL, sha256 TEXT NOT NULL, fingerprint BLOB NOT NULL, PRIMARY KEY (county, sha256)) WITHOUT ROWID;
+  county TEXT NOT NULL, sha256 TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, marks BLOB NOT NULL,
+  grey BLOB NOT NULL, PRIMARY KEY (county, sha256));
+CREATE INDEX photos_by_hash ON photos (county, sha256);
