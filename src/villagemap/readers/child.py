@@ -68,6 +68,10 @@ def parse(kind: str, file: str, sheet: str | None, limits: Limits) -> Parsed:
         from villagemap.readers import geojson  # noqa: PLC0415 - numpy and shapely
 
         return geojson.read_geojson(file, limits)
+    if kind in {"jpeg", "png", "heic"}:
+        from villagemap.readers import picture_parts  # noqa: PLC0415 - Pillow
+
+        return picture_parts.read_picture(kind, file)
     from villagemap.readers import geofiles  # noqa: PLC0415 - GDAL
 
     return geofiles.read_geofile(kind, file, sheet, limits)

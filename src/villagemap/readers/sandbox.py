@@ -120,11 +120,20 @@ def open_table(path: Path, *, sheet: str | None = None, limits: Limits = DEFAULT
     """
     with TemporaryDirectory(prefix="villagemap-") as folder:
         taken = take_in(path, Path(folder), limits)
-        child = _Child(taken, Path(folder), path.name, sheet, limits)
-        try:
-            yield _table(path.name, taken, child)
-        finally:
-            child.end()
+        with open_taken(taken, Path(folder), path.name, sheet=sheet, limits=limits) as table:
+            yield table
+
+
+@contextmanager
+def open_taken(
+    taken: Taken, folder: Path, name: str, *, sheet: str | None = None, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[Table]:
+    """What a child says of our own copy of a file in ``folder``; ``name`` is the stranger's name for it."""
+    child = _Child(taken, folder, name, sheet, limits)
+    try:
+        yield _table(name, taken, child)
+    finally:
+        child.end()
 
 
 def _table(name: str, taken: Taken, child: "_Child") -> Table:
