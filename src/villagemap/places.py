@@ -137,6 +137,10 @@ class Gazetteer:
         """
         return self._areas[level].holding(lon, lat)
 
+    def place_at(self, lonlat: tuple[float, float]) -> Place | None:
+        """The village whose area holds one point (lon, lat), or None."""
+        return self.locate(np.array([lonlat[0]]), np.array([lonlat[1]]))[0]
+
     def bbox(self, place: Place | None = None) -> BBox | None:
         """The extent of a place with all below it, or of the whole county; None where nothing has a position."""
         chosen = [p for p in self.places if place is None or self._within(p, place)]

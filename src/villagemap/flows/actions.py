@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import orjson
 
-from villagemap.auth import Actor, Policy, Role, allows, permit, scope_of
+from villagemap.auth import Actor, Policy, Role
 from villagemap.errors import ConflictError, NotFoundError, RefusedError
 from villagemap.flows.evidence import missing_evidence, stages_shown
+from villagemap.flows.narrowing import may_on, permit_on, seen_issue
 from villagemap.flows.registry import FLOWS, Session
 from villagemap.model import Change, Event, Issue, Status
 from villagemap.settings import now
@@ -42,11 +43,10 @@ def possible_actions(session: Session, issue: Issue) -> list[Possible]:
     """The actions that this actor may take on an issue now: what its page shows as buttons."""
     facts = facts_of(session, issue)
     given = Given(on=session.workspace.settings.day())
-    scope = scope_of(issue, session.workspace.vocabulary)
     found = []
     for code in allowed(issue.status):
         action = ACTIONS[code]
-        if allows(session.actor, Policy(action.policy), scope):
+        if may_on(session, Policy(action.policy), issue):
             lacking = tuple(need for need in refusals(action, issue, given, facts) if need not in SAID)
             found.append(Possible(code=code, needs=action.needs, lacking=lacking))
     return found
@@ -107,11 +107,9 @@ def _present(session: Session, issue_id: str) -> Issue:
 
 
 def _permitted(session: Session, action: Action, issue_id: str) -> Issue:
-    issue = _present(session, issue_id)
-    scope = scope_of(issue, session.workspace.vocabulary)
-    if not allows(session.actor, Policy.READ, scope):
-        raise NotFoundError("unknown_issue", word=issue_id)
-    permit(session.actor, Policy(action.policy), f"issue.{action.code}", scope)
+    flow = f"issue.{action.code}"
+    issue = seen_issue(session, issue_id, flow)
+    permit_on(session, Policy(action.policy), flow, issue)
     return issue
 
 

@@ -12,9 +12,10 @@ from typing import BinaryIO
 
 import shapely
 
-from villagemap.auth import Policy, allows, permit, scope_of
+from villagemap.auth import Policy
 from villagemap.errors import NotFoundError, WrongUseError
 from villagemap.evidence import Cause, Grade, Letter, PhotoFacts, Reason, enough_evidence, grade
+from villagemap.flows.narrowing import may_on, permit_on, seen_issue
 from villagemap.flows.registry import Session, flow
 from villagemap.likeness import LikenessIndex
 from villagemap.model import Issue, Photo, Record
@@ -122,12 +123,9 @@ def add_photo(
 
 
 def _concerned(session: Session, issue_id: str) -> Issue:
-    issue = session.workspace.store.issue(issue_id)
-    scope = scope_of(issue, session.workspace.vocabulary) if issue else None
-    if issue is None or not allows(session.actor, Policy.READ, scope):
-        raise NotFoundError("unknown_issue", word=issue_id)
-    if not any(allows(session.actor, policy, scope) for policy in MAY_ADD):
-        permit(session.actor, Policy.WORK, "evidence.add", scope)
+    issue = seen_issue(session, issue_id, "evidence.add")
+    if not any(may_on(session, policy, issue) for policy in MAY_ADD):
+        permit_on(session, Policy.WORK, "evidence.add", issue)
     return issue
 
 
@@ -181,11 +179,11 @@ def overrule_likeness(session: Session, issue_id: str, sha256: str, reason: str)
         If no likeness asks for it, or no reason is given.
     """
     workspace = session.workspace
-    issue = workspace.store.issue(issue_id)
-    record = workspace.store.record(photo_subject(issue.id, sha256)) if issue else None
-    if issue is None or record is None:
+    issue = seen_issue(session, issue_id, "evidence.overrule")
+    permit_on(session, Policy.DECIDE, "evidence.overrule", issue)
+    record = workspace.store.record(photo_subject(issue.id, sha256))
+    if record is None:
         raise NotFoundError("photo_missing", sha256=sha256[:12])
-    permit(session.actor, Policy.DECIDE, "evidence.overrule", scope_of(issue, workspace.vocabulary))
     grade = grade_of(record)
     if not grade.asks:
         raise WrongUseError("nothing_to_overrule")

@@ -137,8 +137,12 @@ def _places(issue: Issue) -> Mapping[str, str]:
 
 def event_line(event: Event) -> Card:
     """One event as people read it."""
-    note = orjson.loads(event.body).get("note", "")
-    return {"seq": event.seq, "at": event.at, "kind": event.kind, "actor": event.actor, "note": note}
+    return {"seq": event.seq, "at": event.at, "kind": event.kind, "actor": event.actor, "note": note_of(event)}
+
+
+def note_of(event: Event) -> str:
+    """What somebody said with an event: a reason, an explanation; "" for nothing."""
+    return str(orjson.loads(event.body).get("note", ""))
 
 
 @flow("issues.photo", Policy.READ)

@@ -87,6 +87,17 @@ def issues(connection: sqlite3.Connection, where: IssueFilter, *, limit: int, af
     return issues_of(connection, rows)
 
 
+def most_urgent(connection: sqlite3.Connection, where: IssueFilter, *, limit: int) -> list[Issue]:
+    """Issues by deadline (a deferral's end stands for it), the earliest first, those without one last."""
+    condition, values = where_sql(where)
+    rows = connection.execute(
+        f"SELECT i.* FROM issues i WHERE {condition}"
+        " ORDER BY coalesce(i.deferred_until, i.due_on) IS NULL, coalesce(i.deferred_until, i.due_on), i.fid LIMIT ?",
+        [*values, limit],
+    ).fetchall()
+    return issues_of(connection, rows)
+
+
 def issues_of(connection: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> list[Issue]:
     """The issues that rows of ``issues`` stand for, with their sightings."""
     if not rows:
