@@ -9,8 +9,8 @@ ANYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
 
 def own_names(host: str, more: Iterable[str] = ()) -> list[str]:
     """The names of this computer when it listens at ``host``, with ``more`` that it is known by."""
-    plain = host.strip("[]").lower()
-    names = ["localhost", "127.0.0.1", "::1", *(name.strip("[]").lower() for name in more)]
+    plain = _as_sent(host)
+    names = ["localhost", "127.0.0.1", "::1", *map(_as_sent, more)]
     if plain not in ANYWHERE:
         return list(dict.fromkeys([*names, plain]))
     called = socket.gethostname().lower()
@@ -18,6 +18,14 @@ def own_names(host: str, more: Iterable[str] = ()) -> list[str]:
     with suppress(OSError):
         names += [str(found[4][0]).partition("%")[0] for found in socket.getaddrinfo(called, None)]
     return list(dict.fromkeys([*names, *outward_addresses()]))
+
+
+def _as_sent(name: str) -> str:
+    """A name as browsers send it: small letters, Chinese ones in ASCII (RFC 3490)."""
+    plain = name.strip("[]").lower()
+    with suppress(UnicodeError):
+        return plain.encode("idna").decode()
+    return plain
 
 
 def outward_addresses() -> list[str]:
