@@ -1,6 +1,5 @@
 """The end of a county's chain inside one transaction: new events, their personal values, counters."""
 
-import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -9,12 +8,13 @@ from villagemap.chain import BODY_VERSION, Fields, PersonalValue, body_text, ins
 from villagemap.settings import TIME_ZONE
 from villagemap.store import reading
 from villagemap.store.protocol import Head
+from villagemap.store.queued import QueuedConnection
 
 
 class ChainEnd:
     """Appends events in order; `flush` writes what is held back."""
 
-    def __init__(self, connection: sqlite3.Connection, county: str) -> None:
+    def __init__(self, connection: QueuedConnection, county: str) -> None:
         self._connection = connection
         self.county = county
         self._head = reading.head(connection, county)
@@ -70,11 +70,8 @@ class ChainEnd:
 
     def flush(self) -> None:
         """Write the events, personal values and counters that are held back."""
-        self._connection.executemany("INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?)", self._events)
-        self._connection.executemany("INSERT INTO personal_values VALUES (?,?,?,?,?,?)", self._personal)
-        self._connection.executemany(
-            "INSERT INTO counters VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-            [(self.county, name, value) for name, value in self._counters.items()],
-        )
-        self._events.clear()
-        self._personal.clear()
+        counters = [(self.county, name, value) for name, value in self._counters.items()]
+        self._connection.insert("events", self._events)
+        self._connection.insert("personal_values", self._personal)
+        self._connection.insert("counters", counters, "ON CONFLICT DO UPDATE SET value = excluded.value")
+        self._events, self._personal = [], []

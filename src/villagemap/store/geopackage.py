@@ -17,6 +17,7 @@ from villagemap.errors import ConflictError, VillagemapError, WorkspaceError
 from villagemap.model import Event, Issue, IssueFilter, Level, Operation, Photo, Place, Record
 from villagemap.store import columns, reading, records
 from villagemap.store.protocol import Broken, FeaturePage, Head, IssueColumns, State, Writer
+from villagemap.store.queued import QueuedConnection
 from villagemap.store.schema import check_schema, migrate, migrations, schema_of
 from villagemap.store.verifying import first_broken
 from villagemap.store.writing import GeoPackageWriter
@@ -40,7 +41,7 @@ class GeoPackageStore:
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.RLock()
-        self._write_connection: sqlite3.Connection | None = None
+        self._write_connection: QueuedConnection | None = None
         try:
             self.county = check_schema(self._reader(), path)
         except sqlite3.OperationalError:
@@ -120,7 +121,7 @@ class GeoPackageStore:
             connection = self._write_connection
             _begin(connection)
             try:
-                writer = GeoPackageWriter(connection, self.county)
+                writer = GeoPackageWriter(connection, self.county, self._reader())
                 yield writer
                 writer.finish()
                 connection.execute("COMMIT")
@@ -233,8 +234,8 @@ class GeoPackageStore:
             return first_broken(connection, self.county)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
+def _connect(path: Path) -> QueuedConnection:
+    connection = QueuedConnection(
         path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     connection.row_factory = sqlite3.Row

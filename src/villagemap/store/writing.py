@@ -16,9 +16,9 @@ from villagemap.likeness import Fingerprint
 from villagemap.model import Change, Issue, Operation, Photo, Place, Record, Status
 from villagemap.store import pictures, place_writing, reading, records
 from villagemap.store.appending import ChainEnd
+from villagemap.store.queued import QueuedConnection
 from villagemap.store.rows import (
     ISSUE_COLUMNS,
-    SIGHTING_COLUMNS,
     Names,
     blobs,
     bounds_rows,
@@ -46,10 +46,13 @@ class _Latest:
 class GeoPackageWriter:
     """One transaction; see `protocol.Writer` for what each method promises."""
 
-    def __init__(self, connection: sqlite3.Connection, county: str) -> None:
-        self._connection = connection
+    def __init__(self, connection: QueuedConnection, county: str, committed: sqlite3.Connection) -> None:
+        self._connection, self._committed = connection, committed
         self._county = county
         self._chain = ChainEnd(connection, county)
+        self._written: set[str] = set()
+        self._names: Names | None = None
+        self._last_fid = _last_fid(connection)
 
     def finish(self) -> None:
         """Write what is still held back, and shut the door for other writers."""
@@ -59,6 +62,7 @@ class GeoPackageWriter:
     def record(self, changes: Sequence[Change], operation: int | None = None) -> int:
         """Write changes as events, and the rows that follow."""
         stored = self._stored({change.issue.id for change in changes})
+        self._written.update(change.issue.id for change in changes)
         shapes, texts = plain_shapes([change.issue for change in changes])
         latest: dict[str, _Latest] = {}
         for change, shape, wkt in zip(changes, shapes, texts, strict=True):
@@ -71,11 +75,17 @@ class GeoPackageWriter:
         return len(changes)
 
     def _stored(self, ids: set[str]) -> dict[str, Issue]:
-        rows = self._connection.execute(
+        """Those issues that are there; of what this transaction hasn't touched another connection knows as well.
+
+        It is asked instead, because ours would first wait for all rows that are on their way in.
+        """
+        own = self._committed.in_transaction or not self._written.isdisjoint(ids)
+        connection = self._connection if own else self._committed
+        rows = connection.execute(
             "SELECT * FROM issues WHERE county = ? AND id IN (SELECT value FROM json_each(?))",
             (self._county, orjson.dumps(list(ids)).decode()),
         ).fetchall()
-        return {issue.id: issue for issue in reading.issues_of(self._connection, rows)}
+        return {issue.id: issue for issue in reading.issues_of(connection, rows)}
 
     def _step(self, change: Change, issue: Issue, before: _Latest | None, operation: int | None) -> _Latest:
         number, revision = (before.number, before.revision + 1) if before else ("", 1)
@@ -98,29 +108,27 @@ class GeoPackageWriter:
         """Rows of the issues themselves; those in ``stored`` have one, and keep its fid."""
         fresh = [entry for entry in latest if entry.issue.id not in stored]
         changed = [entry for entry in latest if entry.issue.id in stored]
-        fids = self._insert(fresh) + self._update(changed)
+        fids = self._insert(fresh) + (self._update(changed) if changed else [])
         latest = fresh + changed
-        names = reading.place_names(self._connection, self._county)
-        self._connection.executemany(
-            "INSERT INTO issue_features VALUES (?, ?) ON CONFLICT DO UPDATE SET feature = excluded.feature",
-            [(fid, _feature(entry, names)) for fid, entry in zip(fids, latest, strict=True)],
+        if self._names is None:
+            self._names = reading.place_names(self._connection, self._county)
+        features = [(fid, _feature(entry, self._names)) for fid, entry in zip(fids, latest, strict=True)]
+        self._connection.insert("issue_features", features, "ON CONFLICT DO UPDATE SET feature = excluded.feature")
+        self._connection.insert(
+            "rtree_issues_geom", bounds_rows(fids, np.array([entry.shape for entry in latest], dtype=object))
         )
-        self._write_index(fids, len(fresh), np.array([entry.shape for entry in latest], dtype=object))
-        self._write_sightings([entry.issue for entry in latest], stored)
+        self._connection.insert("sightings", [row for entry in latest for row in sighting_rows(entry.issue)])
 
     def _insert(self, latest: Sequence[_Latest]) -> list[int]:
         """New rows under the next free fids."""
-        row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'issues'").fetchone()
-        first = (row["seq"] if row else 0) + 1
-        fids = list(range(first, first + len(latest)))
-        marks = ",".join("?" * (1 + len(ISSUE_COLUMNS)))
-        self._connection.executemany(
-            f"INSERT INTO issues (fid,{','.join(ISSUE_COLUMNS)}) VALUES ({marks})",
-            [(fid, *values) for fid, values in zip(fids, _rows(latest), strict=True)],
-        )
+        fids = list(range(self._last_fid + 1, self._last_fid + 1 + len(latest)))
+        self._last_fid += len(latest)
+        rows = [(fid, *values) for fid, values in zip(fids, _rows(latest), strict=True)]
+        self._connection.insert(f"issues (fid,{','.join(ISSUE_COLUMNS)})", rows)
         return fids
 
     def _update(self, latest: Sequence[_Latest]) -> list[int]:
+        """Rows that are there already; what stands beside them is taken away, to be written anew."""
         updates = ",".join(f"{name} = ?" for name in ISSUE_COLUMNS)
         self._connection.executemany(
             f"UPDATE issues SET {updates} WHERE county = ? AND id = ?",
@@ -131,23 +139,16 @@ class GeoPackageWriter:
             (self._county, orjson.dumps([entry.issue.id for entry in latest]).decode()),
         )
         fids = {row["id"]: row["fid"] for row in found}
-        return [fids[entry.issue.id] for entry in latest]
-
-    def _write_index(self, fids: Sequence[int], fresh: int, shapes: Any) -> None:  # noqa: ANN401 - shapely has no types
-        """The R-tree is kept by us, not by triggers: nobody else can write, and bulk is three times as quick."""
-        self._connection.executemany("DELETE FROM rtree_issues_geom WHERE id = ?", [(fid,) for fid in fids[fresh:]])
-        self._connection.executemany("INSERT INTO rtree_issues_geom VALUES (?, ?, ?, ?, ?)", bounds_rows(fids, shapes))
-
-    def _write_sightings(self, issues: Sequence[Issue], stored: AbstractSet[str]) -> None:
+        # the R-tree is kept by us, not by triggers: nobody else can write, and bulk is three times as quick
+        self._connection.executemany("DELETE FROM rtree_issues_geom WHERE id = ?", [(fid,) for fid in fids.values()])
         self._connection.executemany(
-            "DELETE FROM sightings WHERE county = ? AND issue_id = ?", [(self._county, i) for i in stored]
+            "DELETE FROM sightings WHERE county = ? AND issue_id = ?", [(self._county, issue_id) for issue_id in fids]
         )
-        marks = ",".join("?" * len(SIGHTING_COLUMNS))
-        rows = [row for issue in issues for row in sighting_rows(issue)]
-        self._connection.executemany(f"INSERT INTO sightings VALUES ({marks})", rows)
+        return [fids[entry.issue.id] for entry in latest]
 
     def put_places(self, places: Sequence[Place], *, actor: str, at: datetime, operation: int | None = None) -> int:
         """Add or replace places, with an event for each that differs from what stood there."""
+        self._names = None
         return place_writing.put_places(self._connection, self._chain, places, actor=actor, at=at, operation=operation)
 
     def next_place_number(self) -> int:
@@ -209,6 +210,11 @@ class GeoPackageWriter:
             operation=number,
         )  # fmt: skip
         self._chain.flush()
+
+
+def _last_fid(connection: sqlite3.Connection) -> int:
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'issues'").fetchone()
+    return int(row["seq"]) if row else 0
 
 
 def _checked(stored: Issue | None, given: Issue) -> _Latest | None:
