@@ -35,14 +35,16 @@ from villagemap.auth import (
     scope_of,
 )
 from villagemap.errors import ForbiddenError, NotFoundError
+from villagemap.flows.actions import take_action
 from villagemap.flows.issues import count_issues, county_table, feature_page, list_issues, show_issue
-from villagemap.flows.narrowing import columns_seen, permit_on, reach_tag, visible
+from villagemap.flows.narrowing import columns_seen, permit_on, reach_tag, seen_issue, visible
 from villagemap.flows.registry import FLOWS, Session
 from villagemap.flows.tiles import TileFilter, issue_tile, tiles_version
 from villagemap.flows.workspace import Workspace, init_workspace, open_workspace
 from villagemap.model import Audience, IssueFilter, Privacy
 from villagemap.settings import Settings
 from villagemap.vocabulary import load_vocabulary
+from villagemap.workflow import ACTIONS, Given
 
 QUIET = pytest.mark.filterwarnings("ignore:'click.utils:DeprecationWarning")
 """typer imports what click is about to drop."""
@@ -167,14 +169,20 @@ def registered(function: Callable[..., object]) -> bool:
     return hasattr(function, "__wrapped__")
 
 
-def test_every_flow_has_a_policy():
-    guarded = [
+def guarded() -> list[Callable[..., object]]:
+    """All flows."""
+    return [
         function
         for module in modules(flows)
         for function in vars(module).values()
         if inspect.isfunction(function) and function.__module__ == module.__name__ and registered(function)
     ]
-    assert len(guarded) == len(FLOWS) > 20
+
+
+def test_every_flow_has_a_policy():
+    moves = {f"issue.{code}" for code in ACTIONS}  # one function takes them all, each under its own policy
+    assert moves < set(FLOWS)
+    assert len(guarded()) == len(FLOWS) - len(moves) > 20
     assert all(isinstance(policy, Policy) for policy in FLOWS.values())
     assert {name for name, policy in FLOWS.items() if policy is Policy.PUBLIC} == {
         "links.redeem", "session.actor", "session.log_in", "session.log_out", "session.needed", "session.who",
@@ -184,13 +192,17 @@ def test_every_flow_has_a_policy():
 @QUIET
 @pytest.mark.parametrize("door", [api, cli, notebook], ids=lambda door: door.__name__)
 def test_no_door_goes_past_the_policy(door):
-    """Whatever a door takes from the flows and gives a session to is a flow: it asks its policy first."""
+    """Whatever a door takes from the flows and gives a session to asks a policy.
+
+    It is a flow, or decides by itself, or takes an issue, which a door has from one of these alone.
+    """
     past = set()
     for module in [door, *(modules(door) if hasattr(door, "__path__") else [])]:
         for function in vars(module).values():
             if inspect.isfunction(function) and function.__module__.startswith("villagemap.flows."):
-                takes = next(iter(inspect.signature(function).parameters), "")
-                if takes == "session" and not registered(function):
+                takes = list(inspect.signature(function).parameters)[:2]
+                decides = registered(function) or function in {seen_issue, take_action} or takes[1:] == ["issue"]
+                if takes[:1] == ["session"] and not decides:
                     past.add(f"{module.__name__}: {function.__module__}.{function.__name__}")
     assert past == set()
 
@@ -276,6 +288,38 @@ def test_who_may_not_see_an_issue_is_not_told_of_it(county):
         permit_on(session, Policy.VERIFY, "issues.close", here)
     with pytest.raises(NotFoundError):
         permit_on(session, Policy.WORK, "issues.start", there)
+
+
+def neighbour(county: Workspace, role: Role, place: str) -> tuple[Session, str]:
+    """Somebody with a role in one town, and an issue of another."""
+    session = Session(county, Actor("u1", (Grant(role=role, places=(place,), private=True),)))
+    return session, next(i.id for i in ISSUES if i.town_id != place and i.privacy is Privacy.OPEN)
+
+
+@pytest.mark.parametrize("code", ACTIONS)
+@pytest.mark.parametrize("role", Role)
+def test_no_action_is_taken_on_a_neighbours_issue(county, code, role):
+    session, issue_id = neighbour(county, role, "t1")
+    before = county.store.head()
+    with pytest.raises(NotFoundError) as fault:
+        take_action(session, code, issue_id, Given(on=TODAY, reason="x", quantity_done=1.0, until=TODAY))
+    assert fault.value.code == "unknown_issue"
+    assert county.store.head() == before
+
+
+def test_no_flow_about_one_issue_tells_of_a_neighbours(county):
+    """Whatever takes an issue's id: it asks about that issue before anything else."""
+    session, issue_id = neighbour(county, Role.COUNTY_ADMIN, "t1")
+    asked = 0
+    for function in guarded():
+        parameters = inspect.signature(function).parameters.values()
+        wanted = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+        if "issue_id" in wanted and "sweep" not in wanted:  # a sweep asks about its own places first
+            others = dict.fromkeys(wanted[1:], "x")
+            with pytest.raises((NotFoundError, ForbiddenError)):
+                function(session, **{**others, "issue_id": issue_id})
+            asked += 1
+    assert asked >= 3
 
 
 # The table in the docs
