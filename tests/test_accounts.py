@@ -432,6 +432,7 @@ def test_a_link_taken_back_closes_what_it_opened(county):
     made = links.make_link(county, name="x", places=["甲镇"])
     opened = links.redeem_link(county, made.secret)
     links.revoke_link(county, "l1")
+    assert accounts.list_tokens(county)[0].revoked_at is not None
     with pytest.raises(UnknownActorError):
         actor_of_token(county, opened.secret)
     with pytest.raises(UnknownActorError):

@@ -165,13 +165,34 @@ def key_of(argument: ast.expr, prefix: str) -> str | None:
 ROOMS = dict.fromkeys(ERRORS, "errors.") | {"text": "", "say": "cli.", ".warn": "imports.", ".reject": "imports."}
 
 
+@cache
+def sayers(path: Path) -> dict[str, str]:
+    """A module's own functions that say a key of one room, and those it has from our other modules: name to prefix."""
+    found = {}
+    for node in tree(path).body:
+        match node:
+            case ast.FunctionDef(args=ast.arguments(posonlyargs=[*only], args=[*more])) if (only + more)[:1]:
+                for call in ast.walk(node):
+                    match call:
+                        case ast.Call(
+                            func=ast.Name(id="text"),
+                            args=[ast.JoinedStr(values=[ast.Constant(value=str(prefix)), ast.FormattedValue()]), *_],
+                        ) if (only + more)[0].arg == "key":
+                            found[node.name] = prefix
+            case ast.ImportFrom(module=str(module)) if module.startswith("villagemap.cli."):
+                theirs = sayers(SOURCE.parent / (module.replace(".", "/") + ".py"))
+                found |= {alias.name: theirs[alias.name] for alias in node.names if alias.name in theirs}
+    return found
+
+
 def spoken(path: Path) -> Iterator[tuple[str, set[str] | None, str]]:
     """Key pattern, given values (None: not to be seen here) and place of each sentence that a module asks for."""
     for node in ast.walk(tree(path)):
         if not isinstance(node, ast.Call) or not node.args:
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else "." + getattr(node.func, "attr", "")
-        pattern = key_of(node.args[0], ROOMS[name]) if name in ROOMS else None
+        rooms = ROOMS | sayers(path)
+        pattern = key_of(node.args[0], rooms[name]) if name in rooms else None
         if pattern:
             given = {k.arg or "" for k in node.keywords} | ({"column", "value"} if "imports" in pattern else set())
             unseen = "" in given or (name == "text" and not given)  # text() without values gives a form to fill
