@@ -232,14 +232,14 @@ def test_the_second_of_two_editors_is_told(tiny: Workspace) -> None:
 def test_buttons_are_what_works(tiny: Workspace) -> None:
     issue = submitted_issue(tiny)
     shown = {p.code: p for p in possible_actions(Session(tiny, INSPECTOR), now_of(tiny, issue))}
-    assert set(shown) == {"close"}
+    assert set(shown) == {"return", "close"}
     assert shown["close"].lacking == ()
     assert {p.code for p in possible_actions(Session(tiny, VIEWER), now_of(tiny, issue))} == set()
 
 
 def test_every_action_is_a_flow_with_its_policy() -> None:
     for code, action in ACTIONS.items():
-        assert FLOWS[f"issue.{code}"] == Policy(action.policy)
+        assert FLOWS[f"issue.{code}"] == Policy(action.policies[0])
 
 
 @contextmanager

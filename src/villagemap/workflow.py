@@ -40,14 +40,14 @@ class Action:
     """One step of an issue's life.
 
     ``before`` are the statuses it starts from, ``after`` the one it leads to (None: the issue keeps its own);
-    ``policy`` names what the actor must be allowed; ``needs`` what must be given (see `Given`) or hold (``evidence``,
+    ``policies`` name what the actor must be allowed, any one of them; ``needs`` what must be given (see `Given`) or hold (``evidence``,
     ``quantity``, ``chain``, ``apart``: the verifier is none of the fixers; ``may_defer``).
     """
 
     code: str
     before: frozenset[Status]
     after: Status | None
-    policy: str
+    policies: tuple[str, ...]
     needs: tuple[str, ...] = ()
 
 
@@ -58,45 +58,57 @@ _UNDECIDED = frozenset({_S.REPORTED, *_AT_WORK, _S.SUBMITTED})
 ACTIONS = {
     action.code: action
     for action in (
-        Action(code="register", before=frozenset({_S.REPORTED}), after=_S.REGISTERED, policy="decide"),
-        Action(code="assign", before=_UNDECIDED, after=None, policy="decide", needs=("lead_unit",)),
-        Action(code="start", before=frozenset({_S.REGISTERED, _S.RETURNED}), after=_S.RECTIFYING, policy="work"),
-        Action(code="progress", before=frozenset({_S.RECTIFYING}), after=None, policy="work", needs=("quantity_done",)),
-        Action(code="interim", before=_AT_WORK, after=None, policy="work", needs=("reason", "interim_photo")),
+        Action(code="register", before=frozenset({_S.REPORTED}), after=_S.REGISTERED, policies=("decide",)),
+        Action(code="assign", before=_UNDECIDED, after=None, policies=("decide",), needs=("lead_unit",)),
+        Action(code="start", before=frozenset({_S.REGISTERED, _S.RETURNED}), after=_S.RECTIFYING, policies=("work",)),
+        Action(
+            code="progress", before=frozenset({_S.RECTIFYING}), after=None, policies=("work",), needs=("quantity_done",)
+        ),
+        Action(code="interim", before=_AT_WORK, after=None, policies=("work",), needs=("reason", "interim_photo")),
         Action(
             code="submit",
             before=frozenset({_S.REGISTERED, _S.RECTIFYING, _S.RETURNED}),
             after=_S.SUBMITTED,
-            policy="work",
+            policies=("work",),
         ),
-        Action(code="check", before=frozenset({_S.SUBMITTED}), after=None, policy="check", needs=("evidence", "apart")),
-        Action(code="return", before=frozenset({_S.SUBMITTED}), after=_S.RETURNED, policy="check", needs=("reason",)),
+        Action(
+            code="check", before=frozenset({_S.SUBMITTED}), after=None, policies=("check",), needs=("evidence", "apart")
+        ),
+        Action(
+            code="return",
+            before=frozenset({_S.SUBMITTED}),
+            after=_S.RETURNED,
+            policies=("check", "verify"),
+            needs=("reason",),
+        ),
         Action(
             code="close",
             before=frozenset({_S.SUBMITTED}),
             after=_S.CLOSED,
-            policy="verify",
+            policies=("verify",),
             needs=("chain", "apart", "evidence", "quantity"),
         ),
-        Action(code="reopen", before=frozenset({_S.CLOSED}), after=_S.RECTIFYING, policy="verify", needs=("reason",)),
+        Action(
+            code="reopen", before=frozenset({_S.CLOSED}), after=_S.RECTIFYING, policies=("verify",), needs=("reason",)
+        ),
         Action(
             code="defer",
             before=frozenset({_S.REGISTERED, _S.RECTIFYING, _S.RETURNED}),
             after=_S.DEFERRED,
-            policy="decide",
+            policies=("decide",),
             needs=("reason", "until", "interim", "may_defer"),
         ),
-        Action(code="resume", before=frozenset({_S.DEFERRED}), after=_S.RECTIFYING, policy="decide"),
+        Action(code="resume", before=frozenset({_S.DEFERRED}), after=_S.RECTIFYING, policies=("decide",)),
         Action(
             code="duplicate",
             before=_UNDECIDED,
             after=_S.DUPLICATE,
-            policy="decide",
+            policies=("decide",),
             needs=("reason", "duplicate_of"),
         ),
-        Action(code="reject", before=_UNDECIDED, after=_S.REJECTED, policy="decide", needs=("reason",)),
-        Action(code="object", before=frozenset(_S) - {_S.REPORTED}, after=None, policy="work", needs=("reason",)),
-        Action(code="answer", before=frozenset(_S), after=None, policy="decide", needs=("reason",)),
+        Action(code="reject", before=_UNDECIDED, after=_S.REJECTED, policies=("decide",), needs=("reason",)),
+        Action(code="object", before=frozenset(_S) - {_S.REPORTED}, after=None, policies=("work",), needs=("reason",)),
+        Action(code="answer", before=frozenset(_S), after=None, policies=("decide",), needs=("reason",)),
     )
 }
 """All steps by code; ``report`` begins a life and so is none of them."""

@@ -4,6 +4,7 @@ A page elsewhere must neither read a county's data through its visitor's browser
 computer (a name that resolves here), and a proxy in front would make everybody look local. So each of these is refused.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Collection
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,6 +19,9 @@ READS = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_PAGES = frozenset({"/link", "/login", "/ca"})
 """Pages that a link in a message may lead to: they show nothing of a county, and no cookie comes along."""
 MOST_BODY_BYTES = 64 * 1024
+MOST_PHOTO_BYTES = 42 * 1024 * 1024
+"""A form with a photo: the addresses that take one say so by their ends."""
+TAKE_PHOTOS = re.compile(r"/report|/issues/[^/]+/(photos|actions/[a-z]+)")
 MOST_ADDRESS_BYTES = 8 * 1024
 
 Next = Callable[[], Awaitable[Message]]
@@ -44,7 +48,7 @@ class Guard:
             await problem_response(scope, fault, status)(scope, receive, answer)
             return
         asked = {**scope, "method": "GET"} if head else scope
-        await self.app(asked, _counted(receive), answer)
+        await self.app(asked, _counted(receive, most_bytes(scope)), answer)
 
 
 def check(scope: Scope, known: Collection[str] = LOCAL_HOSTS) -> None:
@@ -72,9 +76,14 @@ def check(scope: Scope, known: Collection[str] = LOCAL_HOSTS) -> None:
     if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MOST_ADDRESS_BYTES:
         raise WrongUseError("address_too_long", most=MOST_ADDRESS_BYTES)
     length = headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > MOST_BODY_BYTES:
-        raise TooLargeError("body_too_large", most=MOST_BODY_BYTES)
+    if not length.isdecimal() or int(length) > most_bytes(scope):
+        raise TooLargeError("body_too_large", most=most_bytes(scope))
     _check_write(scope, headers)
+
+
+def most_bytes(scope: Scope) -> int:
+    """How long a request's body may be: photos are long, nothing else is."""
+    return MOST_PHOTO_BYTES if TAKE_PHOTOS.fullmatch(scope["path"]) else MOST_BODY_BYTES
 
 
 def host_name(host: str) -> str:
@@ -104,7 +113,7 @@ def _check_write(scope: Scope, headers: Headers) -> None:
         raise ForbiddenError("write_without_origin")
 
 
-def _counted(receive: Receive) -> Receive:
+def _counted(receive: Receive, most: int) -> Receive:
     """Count a body's bytes as they come: a chunked one announces no length."""
     seen = 0
 
@@ -112,8 +121,8 @@ def _counted(receive: Receive) -> Receive:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > MOST_BODY_BYTES:
-            raise TooLargeError("body_too_large", most=MOST_BODY_BYTES)
+        if seen > most:
+            raise TooLargeError("body_too_large", most=most)
         return message
 
     return counting

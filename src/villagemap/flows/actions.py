@@ -15,7 +15,7 @@ from villagemap.settings import now
 from villagemap.workflow import ACTIONS, FIXING, Action, Facts, Given, allowed, moved, refusals
 
 for _action in ACTIONS.values():
-    FLOWS[f"issue.{_action.code}"] = Policy(_action.policy)
+    FLOWS[f"issue.{_action.code}"] = Policy(_action.policies[0])
 
 SAID = frozenset({"reason", "lead_unit", "quantity_done", "until", "duplicate_of", "quantity"})
 """Needs that are met by what somebody says while taking the action; the others hold before or don't."""
@@ -46,7 +46,7 @@ def possible_actions(session: Session, issue: Issue) -> list[Possible]:
     found = []
     for code in allowed(issue.status):
         action = ACTIONS[code]
-        if may_on(session, Policy(action.policy), issue):
+        if _may_take(session, action, issue):
             lacking = tuple(need for need in refusals(action, issue, given, facts) if need not in SAID)
             found.append(Possible(code=code, needs=action.needs, lacking=lacking))
     return found
@@ -109,8 +109,13 @@ def _present(session: Session, issue_id: str) -> Issue:
 def _permitted(session: Session, action: Action, issue_id: str) -> Issue:
     flow = f"issue.{action.code}"
     issue = seen_issue(session, issue_id, flow)
-    permit_on(session, Policy(action.policy), flow, issue)
+    if not _may_take(session, action, issue):
+        permit_on(session, Policy(action.policies[0]), flow, issue)
     return issue
+
+
+def _may_take(session: Session, action: Action, issue: Issue) -> bool:
+    return any(may_on(session, Policy(policy), issue) for policy in action.policies)
 
 
 def _changes(session: Session, action: Action, issue: Issue, given: Given) -> list[Change]:

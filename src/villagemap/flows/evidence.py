@@ -34,6 +34,12 @@ def grades_of(session: Session, issue: Issue) -> Iterator[tuple[str, Grade]]:
         yield str(record.fields["stage"]), grade_of(record)
 
 
+def grades_by_photo(session: Session, issue: Issue) -> dict[str, Grade]:
+    """SHA-256 to grade of an issue's photos."""
+    records = session.workspace.store.records("photo", issue.id)
+    return {record.subject.rpartition("/")[2]: grade_of(record) for record in records}
+
+
 def grade_of(record: Record) -> Grade:
     """The grade that a photo's record holds."""
     reasons = tuple(

@@ -1,0 +1,130 @@
+"""What pages and programs send: forms, JSON and photos, read strictly."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import BinaryIO, TypeVar
+
+import orjson
+from fastapi import Request
+from starlette.datastructures import UploadFile
+
+from villagemap.errors import BadInputError, WrongUseError
+from villagemap.flows.evidence import Capture
+from villagemap.workflow import Given
+
+Value = TypeVar("Value")
+
+MOST_FIELDS = 40
+MOST_TEXT = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request's fields as texts, and the photo that came along, if any."""
+
+    fields: Mapping[str, str]
+    photo: BinaryIO | None = None
+    photo_name: str = ""
+
+    def text(self, name: str) -> str:
+        """A field, stripped and cut to what anybody writes; "" where it wasn't sent."""
+        return self.fields.get(name, "").strip()[:MOST_TEXT]
+
+    def number(self, name: str) -> float | None:
+        """A field as a finite number, None where it is blank.
+
+        Raises
+        ------
+        WrongUseError
+            ``field_unreadable``
+        """
+        return self._read(name, _finite)
+
+    def day(self, name: str) -> date | None:
+        """A field as a date (2026-03-31)."""
+        return self._read(name, date.fromisoformat)
+
+    def instant(self, name: str) -> datetime | None:
+        """A field as an aware instant; milliseconds since 1970, as a browser's clock gives them."""
+        value = self._read(name, float)
+        return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
+
+    def lonlat(self) -> tuple[float, float] | None:
+        """The position that was sent, WGS 84."""
+        lon, lat = self.number("lon"), self.number("lat")
+        if lon is None or lat is None:
+            return None
+        if not (-180 <= lon <= 180 and -90 <= lat <= 90):  # noqa: PLR2004 - degrees
+            raise WrongUseError("field_unreadable", name="lon, lat", value=f"{lon}, {lat}")
+        return lon, lat
+
+    def _read(self, name: str, read: Callable[[str], Value]) -> Value | None:
+        word = self.text(name)
+        if not word:
+            return None
+        try:
+            return read(word)
+        except ValueError as fault:
+            raise WrongUseError("field_unreadable", name=name, value=word[:60]) from fault
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if number != number or number in {float("inf"), float("-inf")}:  # noqa: PLR0124 - nan differs from itself
+        raise ValueError(word)
+    return number
+
+
+async def sent(request: Request) -> Sent:
+    """A request's body: a form (with at most one photo, named ``photo``) or a JSON object of plain values.
+
+    Raises
+    ------
+    BadInputError
+        ``body_unreadable`` if it is neither.
+    """
+    if request.headers.get("content-type", "").startswith("application/json"):
+        return Sent(_json_fields(await request.body()))
+    form = await request.form(max_files=1, max_fields=MOST_FIELDS)
+    fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+    photo = form.get("photo")
+    if isinstance(photo, UploadFile) and photo.size:
+        return Sent(fields, photo.file, (photo.filename or "photo")[:100])
+    return Sent(fields)
+
+
+def _json_fields(body: bytes) -> dict[str, str]:
+    try:
+        value = orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError as fault:
+        raise BadInputError("body_unreadable") from fault
+    if not isinstance(value, dict):
+        raise BadInputError("body_unreadable")
+    return {name: ",".join(map(str, part)) if isinstance(part, list) else str(part) for name, part in value.items()}
+
+
+def given_of(said: Sent, today: date) -> Given:
+    """What somebody says while taking an action."""
+    helping = tuple(unit.strip() for unit in said.text("help_units").split(",") if unit.strip())
+    return Given(
+        on=today,
+        reason=said.text("reason"),
+        quantity_done=said.number("quantity_done"),
+        until=said.day("until"),
+        lead_unit=said.text("lead_unit"),
+        help_units=helping,
+        duplicate_of=said.text("duplicate_of"),
+    )
+
+
+def capture_of(said: Sent) -> Capture:
+    """How a photo came, as the page's own script tells it."""
+    return Capture(
+        live=said.text("live") == "1",
+        device_at=said.instant("device_at"),
+        submitted_at=said.instant("submitted_at"),
+        device_lonlat=said.lonlat(),
+        device_accuracy_m=said.number("accuracy_m"),
+        tapped=said.text("tapped") == "1",
+    )
