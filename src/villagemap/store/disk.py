@@ -19,6 +19,8 @@ _MAYBE_FULL = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 
 def is_full(fault: BaseException) -> bool:
     """Whether a fault of the system says that there is no room."""
+    if isinstance(fault, sqlite3.Error):
+        return getattr(fault, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
     return isinstance(fault, OSError) and fault.errno in NO_ROOM
 
 

@@ -5,7 +5,6 @@ so that what was acknowledged survives a power cut. Other programs may read whil
 writes with a sentence.
 """
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -13,13 +12,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from villagemap.errors import ConflictError, VillagemapError, WorkspaceError
+from villagemap.errors import WorkspaceError
 from villagemap.model import Event, Issue, IssueFilter, Level, Operation, Photo, Place, Record
 from villagemap.store import columns, reading, records
-from villagemap.store.protocol import Broken, FeaturePage, Head, IssueColumns, State, Writer
+from villagemap.store.disk import store_error
+from villagemap.store.protocol import Broken, FeaturePage, Head, IssueColumns, Replay, State, Writer
 from villagemap.store.queued import QueuedConnection
 from villagemap.store.schema import check_schema, migrate, migrations, schema_of
-from villagemap.store.verifying import first_broken
+from villagemap.store.verifying import hash_of, replay
 from villagemap.store.writing import GeoPackageWriter
 
 APPLICATION_ID = 0x47504B47
@@ -42,12 +42,14 @@ class GeoPackageStore:
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.RLock()
         self._write_connection: QueuedConnection | None = None
+        self._schema = len(migrations())
         try:
             self.county = check_schema(self._reader(), path)
-        except sqlite3.OperationalError:
+        except BaseException as fault:
+            self.close()
+            if isinstance(fault, sqlite3.DatabaseError) and not isinstance(fault, sqlite3.OperationalError):
+                raise WorkspaceError("store_damaged", path=str(path)) from fault
             raise
-        except sqlite3.DatabaseError as fault:
-            raise WorkspaceError("store_damaged", path=str(path)) from fault
 
     @classmethod
     def create(cls, path: Path, county: str) -> "GeoPackageStore":
@@ -119,22 +121,34 @@ class GeoPackageStore:
                 self._write_connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KB}")
                 self._all.append(self._write_connection)
             connection = self._write_connection
-            _begin(connection)
             try:
+                self._begin(connection)
                 writer = GeoPackageWriter(connection, self.county, self._reader())
                 yield writer
                 writer.finish()
                 connection.execute("COMMIT")
             except sqlite3.Error as fault:
                 _roll_back(connection)
-                raise _store_error(fault) from fault
+                raise store_error(fault, self.path) from fault
             except BaseException:
                 _roll_back(connection)
                 raise
 
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """Open the door; a program that was running when the file was upgraded may write no more."""
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE villagemap_writer SET open = 1")
+        version = int(connection.execute("SELECT value FROM villagemap WHERE key = 'schema'").fetchone()["value"])
+        if version != self._schema:
+            raise WorkspaceError("schema_newer", path=str(self.path), version=version, newest=self._schema)
+
     def head(self) -> Head:
         """The last event of the chain."""
         return reading.head(self._reader(), self.county)
+
+    def head_by(self, instant: datetime) -> Head:
+        """The last event in the chain's order that was written before ``instant``."""
+        return reading.head_by(self._reader(), self.county, instant)
 
     def last_event_at(self) -> datetime | None:
         """When the last event was written."""
@@ -228,10 +242,34 @@ class GeoPackageStore:
         """SHA-256 to fingerprint of pictures, those after a hash in order of hashes."""
         return records.fingerprints(self._reader(), self.county, after)
 
+    def photo_hashes(self) -> list[str]:
+        """SHA-256 of every picture that an event names, in order."""
+        return reading.photo_hashes(self._reader(), self.county)
+
     def verify(self) -> Broken | None:
         """Replay the whole chain against the rows."""
-        with self._reading() as connection:
-            return first_broken(connection, self.county)
+        return self.replay().broken
+
+    def replay(self) -> Replay:
+        """Replay the whole chain against the rows, and count what was erased."""
+        with self._judging() as connection:
+            return replay(connection, self.county)
+
+    def hash_of(self, seq: int) -> str | None:
+        """The hash of event ``seq`` as the events up to it give it, whatever hashes stand beside them."""
+        with self._judging() as connection:
+            return hash_of(connection, self.county, seq)
+
+    @contextmanager
+    def _judging(self) -> Iterator[sqlite3.Connection]:
+        """One consistent state of a file that may be damaged anywhere."""
+        try:
+            with self._reading() as connection:
+                yield connection
+        except sqlite3.OperationalError as fault:
+            raise store_error(fault, self.path) from fault
+        except sqlite3.DatabaseError as fault:
+            raise WorkspaceError("store_damaged", path=str(self.path)) from fault
 
 
 def _connect(path: Path) -> QueuedConnection:
@@ -245,27 +283,9 @@ def _connect(path: Path) -> QueuedConnection:
     return connection
 
 
-def _begin(connection: sqlite3.Connection) -> None:
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("UPDATE villagemap_writer SET open = 1")
-    except sqlite3.Error as fault:
-        _roll_back(connection)
-        raise _store_error(fault) from fault
-
-
 def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
         connection.execute("ROLLBACK")
-
-
-def _store_error(fault: sqlite3.Error) -> VillagemapError:
-    message = str(fault)
-    if "locked" in message or "busy" in message:
-        return ConflictError("store_busy")
-    if "full" in message:
-        return WorkspaceError("disk_full")
-    return WorkspaceError("store_fault", fault=message)
 
 
 def _check_file(path: Path) -> None:
@@ -278,9 +298,3 @@ def _check_file(path: Path) -> None:
         raise WorkspaceError("store_unreadable", path=str(path), fault=fault.strerror or "") from fault
     if magic != SQLITE_MAGIC:
         raise WorkspaceError("store_foreign", path=str(path))
-
-
-def restrict_file(path: Path) -> None:
-    """Leave a file to its owner alone (0600); Windows inherits the folder's rights."""
-    if os.name != "nt":
-        path.chmod(0o600)

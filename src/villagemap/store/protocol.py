@@ -27,6 +27,13 @@ class Broken(NamedTuple):
     fault: str
 
 
+class Replay(NamedTuple):
+    """What a replay of the chain found: the first thing that doesn't follow from it, and how many values are erased."""
+
+    broken: Broken | None
+    erased: int
+
+
 class FeaturePage(NamedTuple):
     """Stored GeoJSON texts, and the key after which the next page starts (None at the end)."""
 
@@ -133,6 +140,12 @@ class Store(Protocol):
     def head(self) -> Head:
         """The last event of the chain (seq 0 and the genesis hash for none)."""
 
+    def head_by(self, instant: datetime) -> Head:
+        """The last event, in the chain's order, whose time is before ``instant`` (as `head` for none).
+
+        The order is that of ``seq``: where a clock was set back, what stands between belongs to it too.
+        """
+
     def last_event_at(self) -> datetime | None:
         """When the last event was written."""
 
@@ -189,6 +202,15 @@ class Store(Protocol):
 
     def operations(self) -> list[Operation]:
         """Imports and bulk edits, oldest first."""
+
+    def photo_hashes(self) -> list[str]:
+        """SHA-256 of every picture that an event names, in order."""
+
+    def replay(self) -> Replay:
+        """Replay the whole chain against the rows, and count the personal values that were erased."""
+
+    def hash_of(self, seq: int) -> str | None:
+        """The hash of event ``seq`` as the events up to it give it, replayed (None if one of them is missing)."""
 
     def verify(self) -> Broken | None:
         """Replay the whole chain against the rows; the first that was changed behind its back, or None."""

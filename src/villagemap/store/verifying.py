@@ -16,7 +16,7 @@ import orjson
 from villagemap.chain import Fields, fold, genesis, instant_text, issue_fields, link, place_fields, reveal
 from villagemap.model import Issue
 from villagemap.store import reading
-from villagemap.store.protocol import Broken
+from villagemap.store.protocol import Broken, Replay
 from villagemap.store.records import RECORD_TYPES, records
 from villagemap.store.rows import Names, centres, feature_text, geometry_json, shapes_of
 
@@ -42,17 +42,30 @@ class _Found(Exception):  # noqa: N818 - not an error: the answer, from deep ins
         self.broken = Broken(table, key, fault)
 
 
-def first_broken(connection: sqlite3.Connection, county: str) -> Broken | None:
-    """The first event or row that doesn't follow from the chain, or None."""
+def replay(connection: sqlite3.Connection, county: str) -> Replay:
+    """The first event or row that doesn't follow from the chain, or None; and how many personal values are erased."""
+    erased = 0
     try:
         _check_chain(connection, county)
         _check_places(connection, county)  # first: issues' texts show their names
-        _check_issues(connection, county)
+        erased = _check_issues(connection, county)
         _check_operations(connection, county)
         _check_records(connection, county)
     except _Found as found:
-        return found.broken
-    return None
+        return Replay(found.broken, erased)
+    return Replay(None, erased)
+
+
+def hash_of(connection: sqlite3.Connection, county: str, seq: int) -> str | None:
+    """The hash of event ``seq``, made anew from the bodies of all events up to it; None if one of them is missing."""
+    digest, count = genesis(county), 0
+    rows = connection.execute("SELECT seq, body FROM events WHERE county = ? AND seq <= ? ORDER BY seq", (county, seq))
+    for number, body in rows:
+        count += 1
+        if number != count:
+            return None
+        digest = link(digest, body)
+    return digest if count == seq else None
 
 
 def _check_chain(connection: sqlite3.Connection, county: str) -> None:
@@ -67,9 +80,10 @@ def _check_chain(connection: sqlite3.Connection, county: str) -> None:
         expected += 1
 
 
-def _check_issues(connection: sqlite3.Connection, county: str) -> None:
+def _check_issues(connection: sqlite3.Connection, county: str) -> int:
+    """How many personal values of the issues are erased."""
     names = reading.place_names(connection, county)
-    after = ""
+    after, erased = "", 0
     while True:
         rows = connection.execute(
             f"SELECT i.*, f.feature FROM issues i LEFT JOIN issue_features f USING (fid)"
@@ -84,28 +98,30 @@ def _check_issues(connection: sqlite3.Connection, county: str) -> None:
             personal=_personal_values(connection, county, *span),
             photos=_photos(connection, county, after, last),
         )
-        _check_block(rows, reading.issues_of(connection, rows), block)
+        erased += _check_block(rows, reading.issues_of(connection, rows), block)
         for subject in block.states:
             raise _Found("issues", subject, "row_missing")
         if not rows:
-            return
+            return erased
         after = last
 
 
-def _check_block(rows: Sequence[sqlite3.Row], issues: Sequence[Issue], block: _Block) -> None:
+def _check_block(rows: Sequence[sqlite3.Row], issues: Sequence[Issue], block: _Block) -> int:
     shapes = shapes_of(issues)
     middle = centres(shapes)
+    erased = 0
     for position, (row, issue) in enumerate(zip(rows, issues, strict=True)):
-        _check_issue(row, issue, block)
+        erased += _check_issue(row, issue, block)
         geometry = geometry_json(issue.geometry, shapes[position])
         if row["feature"] != feature_text(issue, issue.number, issue.revision, block.names, geometry):
             raise _Found("issue_features", issue.number or issue.id, "row_changed")
         shown = (row["lon"], row["lat"]) if row["lon"] is not None else (np.nan, np.nan)
         if not np.array_equal(shown, middle[position], equal_nan=True):
             raise _Found("issues", issue.number or issue.id, "row_changed")
+    return erased
 
 
-def _check_issue(row: sqlite3.Row, issue: Issue, block: _Block) -> None:
+def _check_issue(row: sqlite3.Row, issue: Issue, block: _Block) -> int:
     key = issue.number or issue.id
     state = block.states.pop(f"issue/{issue.id}", None)
     if state is None:
@@ -120,6 +136,7 @@ def _check_issue(row: sqlite3.Row, issue: Issue, block: _Block) -> None:
         raise _Found("issues", key, "row_changed")
     if photos != block.photos.get(issue.id, {}):
         raise _Found("photos", key, "row_changed")
+    return len(erased)
 
 
 def _check_erased(actual: Fields, erased: set[str], key: str) -> None:
