@@ -54,6 +54,13 @@ def columns(lon: np.ndarray, lat: np.ndarray, seed: int = 0) -> IssueColumns:
         privacy=drawn(3, np.int8),
         shape=np.zeros(n, np.int8),
         held=drawn(2, np.int8),
+        sources=("town_sweep", "exposure_film"),
+        source=drawn(2, np.int16),
+        claimed=np.full(n, NO_DAY, np.int32),
+        closed=np.full(n, NO_DAY, np.int32),
+        relapse=drawn(2, np.int8),
+        returns=drawn(3, np.int16),
+        reopened=drawn(2, np.int8),
     )
 
 

@@ -4,7 +4,7 @@ A workspace may hold its own ``vocabulary.toml``; what it says is laid over ours
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -23,7 +23,11 @@ WORDS = ("units", "sources", "statuses", "urgencies", "levels", "datums")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
-    """One kind of issue. ``due_days`` is None where ``due`` names a rule or the clock has no days."""
+    """One kind of issue. ``due_days`` is None where ``due`` names a rule or the clock has no days.
+
+    A new case within ``radius_m`` of a closed one is its relapse (0: in the same village); ``revisit_days`` after a
+    closing somebody looks again.
+    """
 
     code: str
     group: str
@@ -38,6 +42,8 @@ class Category:
     lead: str
     help: tuple[str, ...]
     subdefects: Mapping[str, Labels]
+    radius_m: float
+    revisit_days: tuple[int, ...]
 
     @property
     def bound_to_village(self) -> bool:
@@ -123,7 +129,7 @@ def load_vocabulary(own: Path | None = None) -> Vocabulary:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
             raise WorkspaceError("vocabulary_unreadable", path=str(own), fault=str(fault)) from fault
     try:
-        categories = {code: _category(code, entry) for code, entry in raw["categories"].items()}
+        categories = {code: _category(code, entry, raw["revisit_days"]) for code, entry in raw["categories"].items()}
         words = {kind: raw[kind] for kind in WORDS}
         for kind in ("groups", *WORDS):
             for code, entry in raw[kind].items():
@@ -159,7 +165,10 @@ def _overlay(below: dict[str, Any], above: dict[str, Any]) -> None:
             below[key] = value
 
 
-def _category(code: str, entry: Mapping[str, Any]) -> Category:
+def _category(code: str, entry: Mapping[str, Any], revisit_days: Sequence[int]) -> Category:
+    days, radius = entry.get("revisit_days", revisit_days), float(entry.get("radius_m", 0))
+    if radius < 0 or not all(type(day) is int and day > 0 for day in days):
+        raise ValueError(f"categories.{code}.radius_m, revisit_days")
     return Category(
         code=code,
         group=entry["group"],
@@ -174,4 +183,6 @@ def _category(code: str, entry: Mapping[str, Any]) -> Category:
         lead=entry["lead"],
         help=tuple(entry.get("help", ())),
         subdefects=entry.get("subdefects", {}),
+        radius_m=radius,
+        revisit_days=tuple(days),
     )

@@ -1,9 +1,12 @@
-"""An `IssueFilter` as SQL: names from a fixed list, values only as bound parameters."""
+"""An `IssueFilter` as SQL: names from a fixed list, values only as bound parameters. And the same for one issue."""
 
 from datetime import date
 from typing import Any
 
-from villagemap.model import Audience, IssueFilter, Part, Privacy
+import shapely
+
+from villagemap.deadlines import deadline
+from villagemap.model import Audience, Issue, IssueFilter, Part, Privacy
 from villagemap.workflow import RUNNING
 
 Where = tuple[str, list[Any]]
@@ -16,6 +19,10 @@ _IN = {
     "severities": "i.severity",
     "located": "i.located",
 }
+_FIELDS = {
+    "towns": "town_id", "villages": "village_id", "categories": "category", "statuses": "status",
+    "severities": "severity", "located": "located",
+}  # fmt: skip
 _RUNNING = tuple(sorted(status.value for status in RUNNING))
 
 
@@ -87,4 +94,43 @@ def _in_bbox(where: IssueFilter, values: list[Any]) -> str:
     return (
         "i.fid IN (SELECT id FROM rtree_issues_geom WHERE maxx >= ? AND minx <= ? AND maxy >= ? AND miny <= ?)"
         " AND (length(i.geom) > 29 OR (i.lon BETWEEN ? AND ? AND i.lat BETWEEN ? AND ?))"
+    )
+
+
+def holds(where: IssueFilter, issue: Issue) -> bool:
+    """Whether an issue, as it stands in no table, is what `where_sql` would find."""
+    if any((wanted := getattr(where, name)) and getattr(issue, field) not in wanted for name, field in _FIELDS.items()):
+        return False
+    found = issue.found_on
+    days = (where.found_from is None or (found is not None and found >= where.found_from)) and (
+        where.found_to is None or (found is not None and found <= where.found_to)
+    )
+    return (
+        days
+        and (where.overdue_on is None or _is_overdue(issue, where.overdue_on))
+        and (where.bbox is None or _touches(issue, where))
+        and (where.audience is Audience.OWNER or issue.privacy is not Privacy.RESTRICTED)
+        and (where.within is None or any(_lies_in(issue, part) for part in where.within))
+    )
+
+
+def _is_overdue(issue: Issue, day: date) -> bool:
+    last = deadline(issue)
+    return issue.status in RUNNING and last is not None and last < day
+
+
+def _touches(issue: Issue, where: IssueFilter) -> bool:
+    if issue.geometry is None or where.bbox is None:
+        return False
+    west, south, east, north = shapely.bounds(shapely.from_wkt(issue.geometry)).tolist()
+    box = where.bbox
+    return bool(east >= box.west and west <= box.east and north >= box.south and south <= box.north)
+
+
+def _lies_in(issue: Issue, part: Part) -> bool:
+    return (
+        (not part.places or not {issue.town_id, issue.village_id, issue.place_id}.isdisjoint(part.places))
+        and (part.categories is None or issue.category in part.categories)
+        and (not part.issues or issue.id in part.issues)
+        and list(Privacy).index(issue.privacy) <= list(Privacy).index(part.most_private)
     )

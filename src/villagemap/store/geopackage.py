@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from villagemap.chain import Fields
 from villagemap.errors import WorkspaceError
+from villagemap.likeness import Fingerprint
 from villagemap.model import Event, Issue, IssueFilter, Level, Operation, Photo, Place, Record
-from villagemap.store import columns, reading, records
+from villagemap.store import columns, history, pictures, reading, records
 from villagemap.store.disk import store_error
-from villagemap.store.protocol import Broken, FeaturePage, Head, IssueColumns, Replay, State, Writer
+from villagemap.store.protocol import Broken, Duty, FeaturePage, Head, IssueColumns, Replay, State, Writer
 from villagemap.store.queued import QueuedConnection
 from villagemap.store.schema import check_schema, migrate, migrations, schema_of
 from villagemap.store.verifying import hash_of, replay
@@ -40,6 +42,7 @@ class GeoPackageStore:
         self.path = path
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
+        self._readers: dict[threading.Thread, sqlite3.Connection] = {}
         self._lock = threading.RLock()
         self._write_connection: QueuedConnection | None = None
         self._schema = len(migrations())
@@ -83,9 +86,10 @@ class GeoPackageStore:
     def close(self) -> None:
         """Close the connections of all threads."""
         with self._lock:
-            for connection in self._all:
+            for connection in (*self._all, *self._readers.values()):
                 connection.close()
             self._all.clear()
+            self._readers.clear()
             self._local = threading.local()
             self._write_connection = None
 
@@ -96,7 +100,10 @@ class GeoPackageStore:
             connection.execute("PRAGMA query_only = 1")
             self._local.connection = connection
             with self._lock:
-                self._all.append(connection)
+                # a server's threads come and go; what an ended one leaves open would add up to too many files
+                for thread in [thread for thread in self._readers if not thread.is_alive()]:
+                    self._readers.pop(thread).close()
+                self._readers[threading.current_thread()] = connection
         return connection
 
     @contextmanager
@@ -169,6 +176,11 @@ class GeoPackageStore:
         with self._reading() as connection:
             return reading.issues(connection, where, limit=limit, after=after)
 
+    def most_urgent(self, where: IssueFilter, *, limit: int) -> list[Issue]:
+        """Issues with their sightings, the earliest deadline first."""
+        with self._reading() as connection:
+            return reading.most_urgent(connection, where, limit=limit)
+
     def feature(self, issue_id: str) -> str | None:
         """One issue's stored GeoJSON text."""
         return reading.feature(self._reader(), self.county, issue_id)
@@ -206,6 +218,31 @@ class GeoPackageStore:
         with self._reading() as connection:
             return columns.columns(connection, self.county, since)
 
+    def columns_at(self, seq: int) -> IssueColumns:
+        """All issues as arrays, as they stood after event ``seq``."""
+        with self._reading() as connection:
+            return history.columns_at(connection, self.county, seq)
+
+    def states_at(self, seq: int) -> Iterator[list[tuple[int, Issue]]]:
+        """(fid, issue) of all issues as they stood after event ``seq``, streamed in blocks."""
+        with self._streaming() as connection:
+            connection.execute("BEGIN")
+            yield from history.states_at(connection, self.county, seq)
+
+    def records_at(self, record_type: str, seq: int) -> list[Record]:
+        """Records of a type as they stood after event ``seq``."""
+        with self._reading() as connection:
+            return history.records_at(connection, self.county, record_type, seq)
+
+    def places_at(self, seq: int) -> dict[str, Fields]:
+        """What `chain.place_fields` told of each place after event ``seq``, by place id."""
+        with self._reading() as connection:
+            return history.places_at(connection, self.county, seq)
+
+    def duties(self, fids: Sequence[int]) -> dict[int, Duty]:
+        """Fid to whose it is, persons' names included."""
+        return reading.duties(self._reader(), fids)
+
     def briefs(self, fids: Sequence[int]) -> dict[int, tuple[str, str | None]]:
         """Fid to (id, GeoJSON geometry of a line or polygon)."""
         return reading.briefs(self._reader(), fids)
@@ -238,9 +275,17 @@ class GeoPackageStore:
         """Records of a type, or those that belong to ``parent``."""
         return records.records(self._reader(), self.county, record_type, parent)
 
-    def fingerprints(self, after: str = "") -> dict[str, bytes]:
-        """SHA-256 to fingerprint of pictures, those after a hash in order of hashes."""
-        return records.fingerprints(self._reader(), self.county, after)
+    def picture_marks(self) -> list[tuple[str, bytes]]:
+        """SHA-256 and marks of every picture."""
+        return pictures.marks(self._reader(), self.county)
+
+    def fingerprints(self, hashes: Sequence[str]) -> dict[str, Fingerprint]:
+        """The whole fingerprints of a few pictures."""
+        return pictures.fingerprints(self._reader(), self.county, hashes)
+
+    def picture_uses(self, hashes: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+        """Picture to the (issue, stage) of each of its uses."""
+        return pictures.uses(self._reader(), self.county, hashes)
 
     def photo_hashes(self) -> list[str]:
         """SHA-256 of every picture that an event names, in order."""

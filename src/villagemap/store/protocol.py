@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from villagemap.chain import Fields
+from villagemap.likeness import Fingerprint
 from villagemap.model import Change, Event, Issue, IssueFilter, Level, Operation, Photo, Place, Record
 
 
@@ -50,20 +52,36 @@ class State(NamedTuple):
     changed_at: str
 
 
+class Duty(NamedTuple):
+    """Whose an issue is; ids and names "" for none."""
+
+    id: str
+    number: str
+    category: str
+    status: str
+    town_id: str
+    village_id: str
+    lead_unit: str
+    responsible: str
+
+
 @dataclass(frozen=True, slots=True)
 class IssueColumns:
-    """Issues as arrays of equal length n, for tiles and counts; ``seq`` is the last event they hold.
+    """Issues as arrays of equal length n, for tiles, counts and scores; ``seq`` is the last event they hold.
 
     ``fid`` int64; ``lon``, ``lat`` float64 degrees (nan where there is no position; the representative point of
     lines and polygons); ``category`` indexes ``categories``; ``status`` indexes `workflow.STATUSES`; ``town`` and
     ``village`` are the numbers in place ids (0 for none); ``found``, ``due`` day numbers (`workflow.NO_DAY` for none,
     a deferral's end for the deadline); ``progress`` 1 where work has begun; ``located`` indexes `model.Located`;
     ``privacy`` indexes `model.Privacy`; ``shape`` 1 for lines and polygons;
-    ``held`` 1 where an interim measure or deferral stands.
+    ``held`` 1 where an interim measure or deferral stands. ``source`` indexes ``sources``; ``claimed``, ``closed`` are
+    the days of the last claim and closing that still stand; ``relapse`` 1 for a relapse of an earlier case;
+    ``returns`` counts returns by a verifier, ``reopened`` is 1 where a re-check failed.
     """
 
     seq: int
     categories: tuple[str, ...]
+    sources: tuple[str, ...]
     fid: npt.NDArray[np.int64]
     lon: npt.NDArray[np.float64]
     lat: npt.NDArray[np.float64]
@@ -78,6 +96,12 @@ class IssueColumns:
     privacy: npt.NDArray[np.int8]
     shape: npt.NDArray[np.int8]
     held: npt.NDArray[np.int8]
+    source: npt.NDArray[np.int16]
+    claimed: npt.NDArray[np.int32]
+    closed: npt.NDArray[np.int32]
+    relapse: npt.NDArray[np.int8]
+    returns: npt.NDArray[np.int16]
+    reopened: npt.NDArray[np.int8]
 
 
 class Writer(Protocol):
@@ -113,7 +137,7 @@ class Writer(Protocol):
             If the record isn't at ``record.revision`` any more (0 for a new one).
         """
 
-    def keep_fingerprint(self, sha256: str, fingerprint: bytes) -> None:
+    def keep_fingerprint(self, sha256: str, kept: Fingerprint) -> None:
         """Keep what a picture is recognised by."""
 
     def answer_to(self, key: str) -> str | None:
@@ -158,6 +182,9 @@ class Store(Protocol):
     def issues(self, where: IssueFilter, *, limit: int, after: int = 0) -> list[Issue]:
         """Issues with their sightings, in keyset order."""
 
+    def most_urgent(self, where: IssueFilter, *, limit: int) -> list[Issue]:
+        """Issues with their sightings, the earliest deadline first, those without one last."""
+
     def feature(self, issue_id: str) -> str | None:
         """One issue's stored GeoJSON text."""
 
@@ -175,6 +202,21 @@ class Store(Protocol):
 
     def columns(self, since: IssueColumns | None = None) -> IssueColumns:
         """All issues as arrays; ``since`` is what the caller already holds, so that only changed rows are read."""
+
+    def columns_at(self, seq: int) -> IssueColumns:
+        """All issues as arrays, as they stood after event ``seq``."""
+
+    def states_at(self, seq: int) -> Iterator[list[tuple[int, Issue]]]:
+        """(fid, issue) of all issues as they stood after event ``seq``, streamed in blocks in order of fid."""
+
+    def records_at(self, record_type: str, seq: int) -> list[Record]:
+        """Records of a type as they stood after event ``seq``, in the order of their subjects."""
+
+    def places_at(self, seq: int) -> dict[str, Fields]:
+        """What `chain.place_fields` told of each place after event ``seq``, by place id."""
+
+    def duties(self, fids: Sequence[int]) -> dict[int, Duty]:
+        """Fid to whose it is; persons' names are in it, for the caller to keep from who may not see them."""
 
     def briefs(self, fids: Sequence[int]) -> dict[int, tuple[str, str | None]]:
         """Fid to (id, GeoJSON geometry of a line or polygon)."""
@@ -197,8 +239,14 @@ class Store(Protocol):
     def records(self, record_type: str, parent: str | None = None) -> list[Record]:
         """Records of a type, or those that belong to ``parent``, in the order of their subjects."""
 
-    def fingerprints(self, after: str = "") -> dict[str, bytes]:
-        """SHA-256 to fingerprint of pictures whose hash comes after ``after``, in order of hashes."""
+    def picture_marks(self) -> list[tuple[str, bytes]]:
+        """SHA-256 and marks of every picture, in the order in which they came."""
+
+    def fingerprints(self, hashes: Sequence[str]) -> dict[str, Fingerprint]:
+        """The whole fingerprints of a few pictures."""
+
+    def picture_uses(self, hashes: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+        """Picture to the (issue, stage) of each of its uses."""
 
     def operations(self) -> list[Operation]:
         """Imports and bulk edits, oldest first."""

@@ -12,7 +12,7 @@ import shapely
 from villagemap.chain import genesis, instant_text
 from villagemap.model import Event, Issue, IssueFilter, Level, Operation, Photo, Place, Sighting
 from villagemap.store.filters import feature_sql, where_sql
-from villagemap.store.protocol import FeaturePage, Head, State
+from villagemap.store.protocol import Duty, FeaturePage, Head, State
 from villagemap.store.rows import Names, issue_of, place_of, sighting_of, wkb_of_blob, wkts_of
 
 BLOCK = 2000
@@ -169,6 +169,18 @@ def count(connection: sqlite3.Connection, where: IssueFilter) -> int:
     """How many issues there are."""
     condition, values = where_sql(where)
     return int(connection.execute(f"SELECT count(*) FROM issues i WHERE {condition}", values).fetchone()[0])
+
+
+def duties(connection: sqlite3.Connection, fids: Sequence[int]) -> dict[int, Duty]:
+    """Fid to whose it is."""
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    cursor.execute(
+        "SELECT fid, id, coalesce(number, ''), category, status, coalesce(town_id, ''), coalesce(village_id, ''),"
+        " lead_unit, responsible FROM issues WHERE fid IN (SELECT value FROM json_each(?))",
+        (orjson.dumps(list(fids)).decode(),),
+    )
+    return {row[0]: Duty(*row[1:]) for row in cursor}
 
 
 def briefs(connection: sqlite3.Connection, fids: Sequence[int]) -> dict[int, tuple[str, str | None]]:
