@@ -1,8 +1,11 @@
 """HTTPS by an authority of the county's own: phones that were told of it trust the server, and nobody else's."""
 
+import http.client
 import os
 import ssl
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +14,10 @@ from cryptography.hazmat.primitives import hashes
 
 from villagemap.api.names import bracketed, own_names, shown_name
 from villagemap.api.tls import RENEW_DAYS, SERVER_DAYS, given_certificate, own_certificate
+from villagemap.auth import OWNER
 from villagemap.errors import BadInputError, WrongUseError
+from villagemap.flows import accounts
+from villagemap.flows.registry import Session
 
 NAMES = ["localhost", "127.0.0.1", "county.example", "2001:db8::1"]
 TODAY = datetime(2026, 3, 20, tzinfo=UTC)
@@ -146,3 +152,39 @@ def test_a_server_knows_by_which_names_it_is_called():
     assert shown_name("0.0.0.0", ["county.example"]) == "county.example"
     assert shown_name("::1") == "[::1]"
     assert bracketed("192.0.2.7") == "192.0.2.7"
+
+
+SERVER = """
+import sys
+from pathlib import Path
+from villagemap.api.names import own_names
+from villagemap.api.server import serve
+from villagemap.api.tls import own_certificate
+from villagemap.flows.workspace import open_workspace
+folder = Path(sys.argv[1])
+secured = own_certificate(folder / "tls", own_names("0.0.0.0"))
+serve(open_workspace(folder), "0.0.0.0", 0, ready=lambda address: print(address, flush=True), secured=secured)
+"""
+
+
+def test_a_server_for_others_speaks_https_and_asks_who_is_there(tiny):
+    accounts.add_user(Session(tiny, OWNER), "anna", "correct horse battery")
+    command = [sys.executable, "-W", "error", "-c", SERVER, str(tiny.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            port = int(process.stdout.readline().rpartition(":")[2])
+            trusting = ssl.create_default_context(cafile=tiny.folder / "tls" / "ca.crt")
+            asked = http.client.HTTPSConnection("localhost", port, context=trusting, timeout=10)
+            answers = {}
+            for path in ("/health", "/ca.crt", "/collections"):
+                asked.request("GET", path)
+                answer = asked.getresponse()
+                answers[path] = (answer.status, answer.read())
+            asked.close()
+        finally:
+            process.kill()
+    assert {path: status for path, (status, _) in answers.items()} == {
+        "/health": 200, "/ca.crt": 200, "/collections": 401,
+    }  # fmt: skip
+    fetched = x509.load_der_x509_certificate(answers["/ca.crt"][1])
+    assert fetched == x509.load_pem_x509_certificate((tiny.folder / "tls" / "ca.crt").read_bytes())
