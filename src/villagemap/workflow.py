@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from villagemap.model import Issue, Status
+from villagemap.texts import text
 from villagemap.vocabulary import Category
 
 OPEN = frozenset(
@@ -40,8 +41,8 @@ class Action:
     """One step of an issue's life.
 
     ``before`` are the statuses it starts from, ``after`` the one it leads to (None: the issue keeps its own);
-    ``policies`` name what the actor must be allowed, any one of them; ``needs`` what must be given (see `Given`) or hold (``evidence``,
-    ``quantity``, ``chain``, ``apart``: the verifier is none of the fixers; ``may_defer``).
+    ``policies`` name what the actor must be allowed, any one of them; ``needs`` what must be given (see `Given`) or
+    hold (``evidence``, ``quantity``, ``chain``, ``apart``: the verifier is none of the fixers; ``may_defer``).
     """
 
     code: str
@@ -229,3 +230,17 @@ _MOVES: dict[str, _Move] = {
     "resume": lambda issue, _g, _f: replace(issue, deferred_until=None),
     "duplicate": lambda issue, given, _f: replace(issue, duplicate_of=given.duplicate_of),
 }
+
+
+def transition_table(lang: str) -> list[tuple[str, str, str, str, str]]:
+    """The table of actions for documentation: code, label, from, to, needs; statuses and needs as codes."""
+    return [
+        (
+            code,
+            text(f"workflow.actions.{code}", lang),
+            ", ".join(status.value for status in Status if status in action.before),
+            action.after.value if action.after else "-",
+            ", ".join((*action.policies, *(f"+{need}" for need in action.needs))),
+        )
+        for code, action in ACTIONS.items()
+    ]

@@ -17,9 +17,10 @@ from villagemap.api.language import lang_of
 from villagemap.api.problems import PAGE_CSP, wants_page
 from villagemap.api.templates import render
 from villagemap.auth import Policy
+from villagemap.chain import number_text
 from villagemap.errors import VillagemapError, WrongUseError
 from villagemap.flows.accounts import who
-from villagemap.flows.actions import Possible, possible_actions, take_action
+from villagemap.flows.actions import Possible, may_take, possible_actions, take_action
 from villagemap.flows.evidence import add_photo, grades_by_photo
 from villagemap.flows.issues import card, note_of
 from villagemap.flows.narrowing import seen_issue
@@ -58,6 +59,8 @@ class Line:
     because: str
     before: str
     after: str
+    act: str
+    decide: str
     revision: int
 
 
@@ -72,7 +75,14 @@ def tasks_page(request: Request, session: Asked, lang: Lang) -> Response:
 def queue_page(request: Request, session: Asked, lang: Lang) -> Response:
     """What was submitted, before and after side by side."""
     tasks, count = verifiers_queue(session)
-    return _page(request, "queue.html", session, {"lines": _lines(request, session, tasks), "count": count}, lang=lang)
+    actions = catalog("workflow", lang or lang_of(request.scope))["actions"]
+    return _page(
+        request,
+        "queue.html",
+        session,
+        {"lines": _lines(request, session, tasks), "count": count, "actions": actions},
+        lang=lang,
+    )
 
 
 def _lines(request: Request, session: Session, tasks: Sequence[Task]) -> list[Line]:
@@ -97,10 +107,17 @@ def _lines(request: Request, session: Session, tasks: Sequence[Task]) -> list[Li
                 because=task.returned_because,
                 before=shown.get("before", ""),
                 after=shown.get("after", ""),
+                act=f"/issues/{issue.id}/actions",
+                decide=_decision(session, issue),
                 revision=issue.revision,
             )
         )
     return lines
+
+
+def _decision(session: Session, issue: Issue) -> str:
+    """What passes a submission on, as far as this reader may: the county's closing, or the town's check."""
+    return next((code for code in ("close", "check") if may_take(session, code, issue)), "")
 
 
 def _pictures(session: Session, issue: Issue) -> dict[str, str]:
@@ -284,6 +301,7 @@ def _page(
         "who": who(session).name,
         "path": request.url.path,
         "fault": "",
+        "number": number_text,
         "may_work": Policy.WORK in may,
         "may_verify": bool({Policy.VERIFY, Policy.CHECK} & may),
         "may_report": Policy.REPORT in may,

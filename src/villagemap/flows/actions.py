@@ -46,10 +46,15 @@ def possible_actions(session: Session, issue: Issue) -> list[Possible]:
     found = []
     for code in allowed(issue.status):
         action = ACTIONS[code]
-        if _may_take(session, action, issue):
+        if _may(session, action, issue):
             lacking = tuple(need for need in refusals(action, issue, given, facts) if need not in SAID)
             found.append(Possible(code=code, needs=action.needs, lacking=lacking))
     return found
+
+
+def may_take(session: Session, code: str, issue: Issue) -> bool:
+    """Whether this actor may take an action that starts from where the issue stands, whatever it still needs."""
+    return code in allowed(issue.status) and _may(session, ACTIONS[code], issue)
 
 
 def take_action(
@@ -109,12 +114,12 @@ def _present(session: Session, issue_id: str) -> Issue:
 def _permitted(session: Session, action: Action, issue_id: str) -> Issue:
     flow = f"issue.{action.code}"
     issue = seen_issue(session, issue_id, flow)
-    if not _may_take(session, action, issue):
+    if not _may(session, action, issue):
         permit_on(session, Policy(action.policies[0]), flow, issue)
     return issue
 
 
-def _may_take(session: Session, action: Action, issue: Issue) -> bool:
+def _may(session: Session, action: Action, issue: Issue) -> bool:
     return any(may_on(session, Policy(policy), issue) for policy in action.policies)
 
 
