@@ -1,12 +1,14 @@
 """Commands of a sweep: begin it, record visits, see who is missed, close it."""
 
+from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 import typer
 
-from villagemap.cli.options import Dir, Json
+from villagemap.cli.options import Datum, Dir, Json
 from villagemap.cli.session import opened, print_json
 from villagemap.cli.words import LANG, say
 from villagemap.errors import WrongUseError
@@ -15,6 +17,7 @@ from villagemap.texts import text
 
 if TYPE_CHECKING:
     from villagemap.flows.sweep_views import PlaceLine, SweepState, VisitLine
+    from villagemap.flows.tracks import TrackReport
 
 sweeps = typer.Typer(help=say("sweep.help"), no_args_is_help=True, rich_markup_mode=None)
 
@@ -198,3 +201,90 @@ def close(name: Name, key: Key = "", directory: Dir = None, as_json: Json = Fals
             print_json(told_sweep(coverage(session, sweep.id)))
     if not as_json:
         click.echo(say("sweep.close.done", name=sweep.name), err=True)
+
+
+@sweeps.command("track", help=say("sweep.track.help"))
+def track(
+    name: Name,
+    file: Annotated[Path, typer.Argument(help=say("sweep.track.file"), metavar="FILE", show_default=False)],
+    datum: Datum = "",
+    directory: Dir = None,
+    as_json: Json = False,
+) -> None:
+    """Turn a track into visits."""
+    from villagemap.flows.tracks import import_track
+
+    with opened(directory) as session:
+        report = import_track(session, file, name, datum=datum)
+    if as_json:
+        print_json(told_track(report))
+        return
+    figures = {figure: getattr(report, figure) for figure in ("file", "rows", "within", "left_out", "unreadable")}
+    click.echo(say("sweep.track.read", untimed=report.untimed, **figures), err=True)
+    if not report.timed:
+        click.echo(say("sweep.track.timeless"), err=True)
+    for passed in report.passed:
+        dwell = "" if passed.dwell_s is None else say("sweep.track.dwell", seconds=round(passed.dwell_s))
+        click.echo(f"{passed.order}\t{passed.place.town}\t{passed.place.name}\t{dwell}".rstrip())
+    click.echo(say("sweep.track.visits", count=len(report.visits)), err=True)
+    if report.known:
+        click.echo(say("sweep.track.known"), err=True)
+    if report.elsewhere:
+        click.echo(say("sweep.track.elsewhere", count=report.elsewhere), err=True)
+    if report.points_until:
+        click.echo(say("sweep.track.until", day=report.points_until.isoformat()), err=True)
+
+
+def told_track(report: "TrackReport") -> dict[str, Any]:
+    """A track's report for a machine."""
+    from villagemap.flows.sweep_views import place_fields, visit_fields
+
+    figures = ("file", "sweep", "timed", "rows", "within", "left_out", "unreadable", "untimed", "elsewhere", "known")
+    return {
+        **{figure: getattr(report, figure) for figure in figures},
+        "points_until": report.points_until,
+        "visits": [{"id": line.id, **visit_fields(line)} for line in report.visits],
+        "passed": [
+            {**place_fields(passed.place), "order": passed.order, "dwell_s": passed.dwell_s} for passed in report.passed
+        ],
+    }
+
+
+@sweeps.command("audit", help=say("sweep.audit.help"))
+def audit(
+    name: Name,
+    ledgers: Annotated[
+        list[Path] | None, typer.Option("--ledger", help=say("sweep.audit.ledger"), show_default=False)
+    ] = None,
+    directory: Dir = None,
+    as_json: Json = False,
+) -> None:
+    """Look for what a sweep's list lacks."""
+    from villagemap.flows.sweep_audit import audit_sweep
+
+    with opened(directory) as session:
+        found = audit_sweep(session, name, ledgers=ledgers or ())
+    if as_json:
+        lacking = [{**asdict(one), "sources": dict(one.sources)} for one in found.lacking]
+        print_json({"lacking": lacking, "stops": [asdict(stop) for stop in found.stops]})
+        return
+    for one in found.lacking:
+        told = text("sweeps.audit.lacking", LANG, name=one.name, town=one.town, count=sum(one.sources.values()))
+        others = text("sweeps.audit.elsewhere", LANG, names=", ".join(one.elsewhere)) if one.elsewhere else ""
+        click.echo(f"{told} {others}".rstrip())
+    for stop in found.stops:
+        at, minutes = f"{stop.at.astimezone(TIME_ZONE):%Y-%m-%d %H:%M}", round(stop.dwell_s / 60)
+        lon, lat = f"{stop.lon:.5f}", f"{stop.lat:.5f}"
+        click.echo(text("sweeps.audit.stop", LANG, at=at, minutes=minutes, lon=lon, lat=lat))
+    if not found.lacking and not found.stops:
+        click.echo(say("sweep.audit.none"), err=True)
+
+
+@sweeps.command("forget-tracks", help=say("sweep.forget.help"))
+def forget(directory: Dir = None) -> None:
+    """Delete the points of tracks whose time is over."""
+    from villagemap.flows.tracks import forget_tracks
+
+    with opened(directory) as session:
+        count = forget_tracks(session)
+    click.echo(say("sweep.forget.done", count=count), err=True)

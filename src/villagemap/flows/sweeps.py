@@ -5,7 +5,7 @@ only its distance from the place is kept, never where somebody stood.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -350,15 +350,18 @@ def _bounded(metres: float) -> float:
     return min(metres, MOST_METRES) if math.isfinite(metres) else MOST_METRES
 
 
-def _with_list(session: Session, blank: Sweep, *, hamlets: bool) -> Sweep:
-    """The sweep with the places that stand today and that the actor may sweep, in the order of towns and codes."""
-    gazetteer = session.workspace.gazetteer()
-    levels = {Level.VILLAGE, Level.HAMLET} if hamlets else {Level.VILLAGE}
-    day = session.workspace.settings.day()
+def listed_places(session: Session, levels: Collection[Level]) -> list[tuple[ListedPlace, str]]:
+    """The places of some levels that stand today, in the order of towns, villages and codes, each with its village."""
+    gazetteer, day = session.workspace.gazetteer(), session.workspace.settings.day()
     found = [p for p in gazetteer.places if p.level in levels and (p.valid_to is None or p.valid_to >= day)]
     entries = sorted((_entry(gazetteer, place) for place in found), key=lambda entry: entry[0])
+    return [(place, village) for _, place, village in entries]
+
+
+def _with_list(session: Session, blank: Sweep, *, hamlets: bool) -> Sweep:
+    """The sweep with the places that the actor may sweep."""
     listed, villages = [], {}
-    for _, place, village in entries:
+    for place, village in listed_places(session, {Level.VILLAGE, Level.HAMLET} if hamlets else {Level.VILLAGE}):
         if blank.towns and place.town_id not in blank.towns:
             continue
         scope = scope_among(session, blank.category, (place.place_id, village, place.town_id))

@@ -72,6 +72,10 @@ def parse(kind: str, file: str, sheet: str | None, limits: Limits) -> Parsed:
         from villagemap.readers import picture_parts  # noqa: PLC0415 - Pillow
 
         return picture_parts.read_picture(kind, file)
+    if kind == "gpx":
+        from villagemap.readers import gpx  # noqa: PLC0415
+
+        return gpx.read_gpx(file, limits)
     from villagemap.readers import geofiles  # noqa: PLC0415 - GDAL
 
     return geofiles.read_geofile(kind, file, sheet, limits)

@@ -5,6 +5,7 @@ name that a stranger chose, and nothing is ever written beside the original.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,15 @@ KINDS = {
     ".shp": "shp",
     ".zip": "shpzip",
 }
-_CONTENT = {"csv": "TEXT", "xlsx": "ZIP", "geojson": "JSON", "gpkg": "SQLite", "shp": "Shapefile", "shpzip": "ZIP"}
+_CONTENT = {
+    "csv": "TEXT",
+    "xlsx": "ZIP",
+    "geojson": "JSON",
+    "gpkg": "SQLite",
+    "gpx": "XML/HTML",
+    "shp": "Shapefile",
+    "shpzip": "ZIP",
+}
 _MAGIC = (
     (b"PK\x03\x04", "ZIP"),
     (b"PK\x05\x06", "ZIP"),
@@ -51,8 +60,8 @@ class Taken:
     sha256: str
 
 
-def take_in(path: Path, folder: Path, limits: Limits) -> Taken:
-    """Copy ``path`` (a Shapefile with its siblings) into ``folder`` and say what it is.
+def take_in(path: Path, folder: Path, limits: Limits, kinds: Mapping[str, str] = KINDS) -> Taken:
+    """Copy ``path`` (a Shapefile with its siblings) into ``folder`` and say what it is; ``kinds`` are those wanted.
 
     Raises
     ------
@@ -67,9 +76,9 @@ def take_in(path: Path, folder: Path, limits: Limits) -> Taken:
     if not path.is_file():
         raise NotFoundError("file_missing", file=str(path))
     suffix = path.suffix.casefold()
-    kind = KINDS.get(suffix)
+    kind = kinds.get(suffix)
     if kind is None:
-        known = ".csv .xlsx .geojson .gpkg .shp .shp.zip"
+        known = ".csv .xlsx .geojson .gpkg .shp .shp.zip" if kinds is KINDS else " ".join(kinds)
         raise BadInputError("file_kind_unknown", file=path.name, known=known)
     parts = {suffix: path} | (_siblings(path) if kind == "shp" else {})
     digest, left = hashlib.sha256(), limits.file_bytes
