@@ -158,8 +158,8 @@ class Scene:
                 pen.polygon(corners, fill=_colour(rng, 30, 240))
         return _textured(image, rng, 0.15, 0.8)
 
-    def take(self, exposure, *, thing=True, seed=0):
-        """A photograph as an RGB image of WIDTH by HEIGHT."""
+    def take(self, exposure, *, thing=True, seed=0, frame=0):
+        """A photograph as an RGB image of WIDTH by HEIGHT; ``seed`` draws its light, ``frame`` the sensor's noise."""
         rng = np.random.default_rng([11, seed])
         layers = list(self.layers)
         if thing:
@@ -171,8 +171,8 @@ class Scene:
                 (_W, _H), Image.Transform.AFFINE, (1, 0, shift[0], 0, 1, shift[1]), Image.Resampling.BILINEAR
             ) if any(shift) else layer  # fmt: skip
             view.alpha_composite(moved)
-        frame = _frame(view.convert("RGB"), exposure)
-        return _lit(frame, exposure, rng)
+        window = _frame(view.convert("RGB"), exposure)
+        return _lit(window, exposure, rng, np.random.default_rng([13, seed, frame]))
 
 
 def _frame(view, exposure):
@@ -185,9 +185,9 @@ def _frame(view, exposure):
     return view.transform((width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
 
 
-def _lit(frame, exposure, rng):
+def _lit(window, exposure, rng, grain):
     """The window under other light, with the noise of another exposure."""
-    pixels = np.asarray(frame).astype(np.float32) / 255
+    pixels = np.asarray(window).astype(np.float32) / 255
     height, width = pixels.shape[:2]
     pixels = pixels**exposure.gamma * exposure.gain
     pixels *= np.float32([1 + exposure.warmth, 1, 1 - exposure.warmth])
@@ -199,7 +199,7 @@ def _lit(frame, exposure, rng):
     if exposure.shadows:
         shade = shade * (1 - exposure.shadows / (1 + np.exp(-6 * fractal(rng, height, width, 0.5, 2))))
     pixels *= shade[..., None].astype(np.float32)
-    pixels += rng.normal(0, exposure.noise / 255, pixels.shape).astype(np.float32)
+    pixels += grain.normal(0, exposure.noise / 255, pixels.shape).astype(np.float32)
     return Image.fromarray((np.clip(pixels, 0, 1) * 255).astype(np.uint8))
 
 
