@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 from fastapi import Depends, FastAPI
 
-from villagemap.api import assets, features, issues, login_pages, pages, tiles, work
+from villagemap.api import assets, features, issues, login_pages, pages, sweeps, tiles, work
 from villagemap.api.deps import only_known
 from villagemap.api.documents import describe, openapi_json
 from villagemap.api.guard import Guard
@@ -67,6 +67,7 @@ def create_app(
         features.router,
         issues.router,
         work.router,
+        sweeps.router,
         tiles.router,
         assets.router,
         assets.favicon,

@@ -49,7 +49,7 @@ EXAMPLES: dict[str, Any] = {
     GEOJSON: {"type": "FeatureCollection", "features": [FEATURE], "numberReturned": 1, "links": []},
     "application/vnd.villagemap.tile+json": TILE,
 }
-_FAULTS = {400: "The request can't be meant so", 404: "There is no such thing"}
+_FAULTS = {400: "The request can't be meant so", 404: "There is no such thing", 409: "It can't be done as things stand"}
 
 
 def answers(media_type: str, *faults: int, example: Any = None) -> dict[int | str, dict[str, Any]]:  # noqa: ANN401

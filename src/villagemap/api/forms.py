@@ -47,8 +47,7 @@ class Sent:
 
     def instant(self, name: str) -> datetime | None:
         """A field as an aware instant; milliseconds since 1970, as a browser's clock gives them."""
-        value = self._read(name, float)
-        return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
+        return self._read(name, _instant)
 
     def lonlat(self) -> tuple[float, float] | None:
         """The position that was sent, WGS 84."""
@@ -74,6 +73,13 @@ def _finite(word: str) -> float:
     if number != number or number in {float("inf"), float("-inf")}:  # noqa: PLR0124 - nan differs from itself
         raise ValueError(word)
     return number
+
+
+def _instant(word: str) -> datetime:
+    try:
+        return datetime.fromtimestamp(_finite(word) / 1000, UTC)
+    except (OverflowError, OSError) as fault:  # a year that no calendar has
+        raise ValueError(word) from fault
 
 
 async def sent(request: Request) -> Sent:
