@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from conftest import MORNING, TODAY, fill_tiny, tiny_issue, tiny_places
-from villagemap.auth import OWNER, Actor, Grant, Policy, Role
+from villagemap.auth import OWNER, Actor, Grant, Link, Policy, Role
 from villagemap.errors import ConflictError, ForbiddenError, NotFoundError, RefusedError
 from villagemap.evidence import Cause, Grade, Letter, Reason
 from villagemap.flows.actions import possible_actions, take_action
@@ -235,6 +235,19 @@ def test_buttons_are_what_works(tiny: Workspace) -> None:
     assert set(shown) == {"return", "close"}
     assert shown["close"].lacking == ()
     assert {p.code for p in possible_actions(Session(tiny, VIEWER), now_of(tiny, issue))} == set()
+
+
+def test_a_link_submits_and_does_nothing_else(tiny: Workspace) -> None:
+    issue = put(tiny)
+    take(tiny, ANALYST, "register", issue)
+    by_link = Actor("l1", units=frozenset({"town:449923101"}), link=Link(issues=(issue.id,)))
+    for code in ("start", "interim", "object"):
+        with pytest.raises(ForbiddenError):
+            take(tiny, by_link, code, issue, reason="因为")
+    submitted = take(tiny, by_link, "submit", issue, quantity_done=2.0)
+    assert (submitted.status, submitted.checked) == (Status.SUBMITTED, ("village",))
+    with pytest.raises(NotFoundError):
+        take(tiny, by_link, "submit", tiny_issue(1, tiny_places()))
 
 
 def test_every_action_is_a_flow_with_its_policy() -> None:

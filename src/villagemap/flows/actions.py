@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import orjson
 
 from villagemap.auth import Actor, Policy, Role
-from villagemap.errors import ConflictError, NotFoundError, RefusedError
+from villagemap.errors import ConflictError, ForbiddenError, NotFoundError, RefusedError
 from villagemap.flows.evidence import missing_evidence, stages_shown
 from villagemap.flows.narrowing import may_on, permit_on, seen_issue
 from villagemap.flows.registry import FLOWS, Session
+from villagemap.flows.relapses import schedule_revisits
 from villagemap.model import Change, Event, Issue, Status
 from villagemap.settings import now
 from villagemap.workflow import ACTIONS, FIXING, Action, Facts, Given, allowed, moved, refusals
@@ -19,6 +20,9 @@ for _action in ACTIONS.values():
 
 SAID = frozenset({"reason", "lead_unit", "quantity_done", "until", "duplicate_of", "quantity"})
 """Needs that are met by what somebody says while taking the action; the others hold before or don't."""
+
+BY_LINK = "submit"
+"""The one action that a link without an account is for."""
 
 _STEP_OF_ROLE = {
     Role.VILLAGE_CADRE: "village",
@@ -91,6 +95,9 @@ def take_action(
             raise ConflictError("issue_changed", number=issue.number or issue.id, revision=issue.revision)
         changes = _changes(session, action, issue, given)
         writer.record(changes)
+        if code == "close":
+            vocabulary = session.workspace.vocabulary
+            schedule_revisits(writer, store, vocabulary, changes[-1].issue, session.actor.id)
         if key:
             answer = orjson.dumps({"issue": issue.id, "action": code, "actor": session.actor.id}).decode()
             writer.keep_answer(key, answer, actor=session.actor.id, flow=f"issue.{code}", at=now())
@@ -116,10 +123,13 @@ def _permitted(session: Session, action: Action, issue_id: str) -> Issue:
     issue = seen_issue(session, issue_id, flow)
     if not _may(session, action, issue):
         permit_on(session, Policy(action.policies[0]), flow, issue)
+        raise ForbiddenError("forbidden", flow=flow)
     return issue
 
 
 def _may(session: Session, action: Action, issue: Issue) -> bool:
+    if session.actor.link is not None and action.code != BY_LINK:
+        return False
     return any(may_on(session, Policy(policy), issue) for policy in action.policies)
 
 

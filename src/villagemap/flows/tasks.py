@@ -8,9 +8,9 @@ from uuid_utils import uuid7
 
 from villagemap.auth import Policy
 from villagemap.deadlines import due_on, urgency
-from villagemap.errors import ConflictError, WrongUseError
+from villagemap.errors import ConflictError, ForbiddenError, WrongUseError
 from villagemap.flows.issues import note_of
-from villagemap.flows.narrowing import visible
+from villagemap.flows.narrowing import may_on, visible
 from villagemap.flows.registry import Session, flow
 from villagemap.model import Change, Issue, IssueFilter, Level, Located, Place, Sighting, Status, Urgency
 from villagemap.settings import now
@@ -92,6 +92,8 @@ def report_issue(session: Session, report: Report, *, issue_id: str = "") -> Iss
     ------
     WrongUseError
         ``unknown_categories`` for a category that there isn't.
+    ForbiddenError
+        If it lies where the actor has no part in.
     ConflictError
         If ``issue_id`` is another issue's already.
     """
@@ -119,7 +121,10 @@ def report_issue(session: Session, report: Report, *, issue_id: str = "") -> Iss
         privacy=category.privacy,
         sightings=(_sighting(session, report, found_on),),
     )
-    return _kept(session, _placed(session, issue, report))
+    placed = _placed(session, issue, report)
+    if placed.place_id and not may_on(session, Policy.REPORT, placed):
+        raise ForbiddenError("forbidden", flow="issue.report")
+    return _kept(session, placed)
 
 
 def _sighting(session: Session, report: Report, found_on: date) -> Sighting:
