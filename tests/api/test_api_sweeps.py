@@ -3,7 +3,8 @@
 import pytest
 from starlette.testclient import TestClient
 
-from villagemap.auth import OWNER
+from villagemap.api.app import create_app
+from villagemap.auth import NOBODY, OWNER
 from villagemap.flows.registry import Session
 from villagemap.flows.sweeps import begin_sweep
 from villagemap.flows.workspace import Workspace
@@ -80,3 +81,10 @@ def test_another_site_records_nothing(sweeping: TestClient):
     assert answer.status_code == 403
     assert sweeping.post("/sweeps/春季/visits", json=HERE).status_code == 403
     assert sweeping.get("/sweeps/春季").json()["missed"] == 3
+
+
+@pytest.mark.parametrize("path", ["/sweeps/春季/visits", "/sweeps/春季/close"])
+def test_who_may_nothing_writes_nothing(tiny: Workspace, path: str):
+    nobody = TestClient(create_app(tiny, actor=NOBODY), base_url="http://localhost")
+    answer = nobody.post(path, json=HERE, headers=OURS)
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
