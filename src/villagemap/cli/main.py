@@ -13,9 +13,9 @@ from typing import NoReturn
 import click
 import typer
 
-from villagemap.cli import data, links, output, server, sweeps, users
+from villagemap.cli import backups, data, links, output, scores, server, sweeps, users
 from villagemap.cli.words import LANG, say
-from villagemap.errors import VillagemapError, WorkspaceError
+from villagemap.errors import DiskFullError, VillagemapError, WorkspaceError
 
 app = typer.Typer(
     name="villagemap",
@@ -32,6 +32,7 @@ app.add_typer(sweeps.sweeps, name="sweep")
 app.add_typer(users.users, name="users")
 app.add_typer(links.tokens, name="tokens")
 app.add_typer(links.links, name="links")
+app.add_typer(scores.meetings, name="meeting")
 
 
 @app.callback()
@@ -50,7 +51,18 @@ app.command("import", help=say("import.help"))(data.import_issues)
 app.command("map", help=say("map.help"))(output.town_map)
 app.command("export", help=say("export.help"))(output.export)
 app.command("show", help=say("show.help"))(output.show)
+app.command("counts", help=scores.helped("counts"))(scores.counts)
+app.command("due", help=scores.helped("due"))(scores.due)
+app.command("outlook", help=scores.helped("outlook"))(scores.outlook)
+app.command("scores", help=scores.helped("scores"))(scores.scores)
+app.command("rank", help=scores.helped("rank"))(scores.rank)
+app.command("deductions", help=scores.helped("deductions"))(scores.deductions)
 app.command("verify", help=say("verify.help"))(output.verify)
+app.command("anchor", help=backups.helped("anchor"))(backups.anchor)
+app.command("backup", help=backups.helped("backup"))(backups.backup)
+app.command("restore", help=backups.helped("restore"))(backups.restore)
+app.command("snapshot", help=backups.helped("snapshot"))(backups.snapshot)
+app.command("upgrade", help=backups.helped("upgrade"))(backups.upgrade)
 app.command("doctor", help=say("doctor.help"))(output.doctor)
 app.command("serve", help=say("serve.help"))(server.serve)
 app.command("bench", help=say("bench.help"), context_settings={"ignore_unknown_options": True})(server.bench)
@@ -88,6 +100,10 @@ def main() -> NoReturn:
 
 def _outside(fault: sqlite3.Error | OSError) -> WorkspaceError:
     """What is wrong with a file or the disk, which isn't a fault of ours."""
+    from villagemap.store.disk import is_full
+
+    if is_full(fault):
+        return DiskFullError()
     if isinstance(fault, sqlite3.Error):
         return WorkspaceError("store_fault", fault=str(fault))
     return WorkspaceError("disk_fault", path=fault.filename or "?", fault=fault.strerror or str(fault))

@@ -3,15 +3,14 @@
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 import typer
 
-from villagemap.cli.options import Dir, Json
-from villagemap.cli.session import opened, print_json
+from villagemap.cli.options import Dir, Json, day_of
+from villagemap.cli.session import few, opened, print_json
 from villagemap.cli.words import LANG, say
 from villagemap.errors import WrongUseError
 from villagemap.model import Audience
@@ -19,6 +18,7 @@ from villagemap.settings import TIME_ZONE
 from villagemap.texts import catalog, text
 
 if TYPE_CHECKING:
+    from villagemap.flows.admin import Verified
     from villagemap.vocabulary import Vocabulary
 
 
@@ -72,20 +72,13 @@ def export(
             statuses=status or (),
             overdue=overdue,
             bbox=_extent(bbox),
-            found_from=_day(found_from),
-            found_to=_day(found_to),
+            found_from=day_of(found_from),
+            found_to=day_of(found_to),
             audience=audience,
         )
         count = count_issues(session, where)
         _write(path, export_geojson(session, where, datum=datum))
     click.echo(say("export.done", path=path, count=count), err=True)
-
-
-def _day(word: str) -> date | None:
-    try:
-        return date.fromisoformat(word) if word else None
-    except ValueError as fault:
-        raise WrongUseError("date_unreadable", value=word) from fault
 
 
 def _extent(words: str) -> list[float] | None:
@@ -159,22 +152,46 @@ def _event(kind: str) -> str:
     return str(words.get(f"event_{kind.rpartition('.')[2]}", words["event_other"]))
 
 
-def verify(directory: Dir = None, as_json: Json = False) -> None:
-    """Replay the chain of events against the rows."""
+def verify(
+    directory: Dir = None,
+    anchors: Annotated[list[str] | None, typer.Option("--anchor", help=say("verify.anchor"), metavar="CODE")] = None,
+    no_photos: Annotated[bool, typer.Option("--no-photos", help=say("verify.no_photos"))] = False,
+    as_json: Json = False,
+) -> None:
+    """Replay the chain of events against the rows, the photos and printed anchors."""
     from villagemap.flows.admin import verify as flow
 
     with opened(directory) as session:
-        found = flow(session)
-    broken = found.broken
+        found = flow(session, anchors=anchors or (), photos=not no_photos)
     if as_json:
-        told = {"seq": found.head.seq, "hash": found.head.hash, "broken": broken._asdict() if broken else None}
+        told = {"seq": found.head.seq, "hash": found.head.hash}
+        told |= {"broken": found.broken._asdict() if found.broken else None, "erased": found.erased}
+        told |= {"photos": asdict(found.photos) if found.photos else None, "anchors": [*map(asdict, found.anchors)]}
         print_json(told)
-    elif broken is None:
-        click.echo(say("verify.whole", seq=found.head.seq, hash=found.head.hash[:16]), err=True)
-    if broken is not None:
-        fault = text(f"store.{broken.fault}", LANG)
-        click.echo(say("verify.broken", table=broken.table, key=broken.key, fault=fault), err=True)
+    else:
+        for line in _verified(found):
+            click.echo(line, err=True)
+    if not found.whole:
         raise typer.Exit(3)
+
+
+def _verified(found: "Verified") -> Iterator[str]:
+    """What a replay found, line by line."""
+    broken, photos = found.broken, found.photos
+    if broken is None:
+        yield say("verify.whole", seq=found.head.seq, hash=found.head.hash[:16])
+    else:
+        yield say("verify.broken", table=broken.table, key=broken.key, fault=text(f"store.{broken.fault}", LANG))
+    if found.erased:
+        yield say("verify.erased", count=found.erased)
+    if photos:
+        if photos.named and not (photos.missing or photos.changed):
+            yield say("verify.photos", named=photos.named)
+        for key, hashes in (("photos_missing", photos.missing), ("photos_changed", photos.changed)):
+            if hashes:
+                yield say(f"verify.{key}", count=len(hashes), names=few(hashes))
+    for check in found.anchors:
+        yield say(f"verify.standing.{check.standing}", code=check.code, seq=check.seq)
 
 
 def doctor(

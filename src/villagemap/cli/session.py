@@ -1,6 +1,6 @@
 """Opening a county for one command, and printing for machines."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,9 @@ from villagemap.settings import workspace_dir
 
 if TYPE_CHECKING:
     from villagemap.flows.registry import Session
+
+SHOWN = 5
+"""So many hashes are named in a line; --json names all."""
 
 
 @contextmanager
@@ -25,6 +28,11 @@ def opened(directory: Path | None) -> "Iterator[Session]":
         yield Session(workspace, OWNER)
     finally:
         workspace.close()
+
+
+def few(hashes: Sequence[str]) -> str:
+    """The first of many hashes, short enough for a line."""
+    return ", ".join(sha256[:12] for sha256 in hashes[:SHOWN]) + (" …" if len(hashes) > SHOWN else "")
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - anything that JSON can say

@@ -1,17 +1,24 @@
-"""Flows of whoever keeps the workspace: check the chain, check the machine."""
+"""Flows of whoever keeps the workspace: check the chain, print and check its anchors, check the machine."""
 
 import importlib.metadata
 import os
 import platform
 import shutil
 import sqlite3
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 from pathlib import Path
 
+from villagemap.anchors import Anchor, anchor_code, read_anchor
 from villagemap.auth import Policy
+from villagemap.errors import NotFoundError
 from villagemap.flows.registry import Session, flow
 from villagemap.flows.workspace import ACCOUNTS_FILE, STORE_FILE
+from villagemap.settings import TIME_ZONE
+from villagemap.store import PhotoStore, Store
+from villagemap.store.photos import Kept
 from villagemap.store.protocol import Broken, Head
 
 LIBRARIES = ("folium", "geopandas", "shapely", "pyproj", "fastapi", "pyogrio", "numpy", "pandas")
@@ -35,19 +42,123 @@ def state(session: Session) -> State:
     return State(county=store.county, seq=store.head().seq, changed_at=store.last_event_at())
 
 
+class Standing(StrEnum):
+    """What became of the history that an anchor was printed for."""
+
+    STANDS = "stands"
+    CHANGED = "changed"
+    MISSING = "missing"
+    """The chain doesn't reach so far any more, or lacks an event on the way: cut back, or an older backup."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorCheck:
+    """A printed code, the event that it was made at, and whether history up to there still stands."""
+
+    code: str
+    seq: int
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoCheck:
+    """How many pictures events name, and the SHA-256 of those whose file is gone or has other bytes."""
+
+    named: int
+    missing: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What a replay found: the end of the chain, and the first thing that doesn't follow from it (or None)."""
+    """What a replay found: the end of the chain, and the first thing that doesn't follow from it (or None).
+
+    ``erased`` counts personal values that were erased, which breaks nothing; ``photos`` is None where they weren't
+    looked at.
+    """
 
     head: Head
     broken: Broken | None
+    erased: int
+    photos: PhotoCheck | None
+    anchors: tuple[AnchorCheck, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing at all was found."""
+        photos = self.photos is None or not (self.photos.missing or self.photos.changed)
+        return self.broken is None and photos and all(a.standing is Standing.STANDS for a in self.anchors)
 
 
 @flow("admin.verify", Policy.ADMIN)
-def verify(session: Session) -> Verified:
-    """Replay the county's chain against its rows."""
-    store = session.workspace.store
-    return Verified(head=store.head(), broken=store.verify())
+def verify(session: Session, *, anchors: Sequence[str] = (), photos: bool = True) -> Verified:
+    """Replay the county's chain against its rows, its photos and printed anchors.
+
+    Raises
+    ------
+    BadInputError
+        ``anchor_unreadable``, ``anchor_typo``: before anything is replayed.
+    """
+    workspace = session.workspace
+    read = [(code, read_anchor(code)) for code in anchors]
+    found = workspace.store.replay()
+    return Verified(
+        head=workspace.store.head(),
+        broken=found.broken,
+        erased=found.erased,
+        photos=check_photos(workspace.photos, workspace.store.photo_hashes()) if photos else None,
+        anchors=tuple(
+            AnchorCheck(code=code, seq=anchor.seq, standing=_standing(workspace.store, anchor)) for code, anchor in read
+        ),
+    )
+
+
+def check_photos(photos: PhotoStore, hashes: Iterable[str]) -> PhotoCheck:
+    """Hold the pictures that events name against their files."""
+    kept = {sha256: photos.kept(sha256) for sha256 in hashes}
+    missing, changed = (tuple(s for s, state in kept.items() if state is k) for k in (Kept.MISSING, Kept.CHANGED))
+    return PhotoCheck(named=len(kept), missing=missing, changed=changed)
+
+
+def _standing(store: Store, anchor: Anchor) -> Standing:
+    digest = store.hash_of(anchor.seq)
+    if digest is None:
+        return Standing.MISSING
+    return Standing.STANDS if digest.startswith(anchor.start) else Standing.CHANGED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchored:
+    """The code for a head of the chain."""
+
+    code: str
+    head: Head
+
+
+@flow("admin.anchor", Policy.READ)
+def anchor(session: Session, on: date | None = None) -> Anchored:
+    """The anchor code of the chain as it stands, or as it stood at the end of a day (Asia/Shanghai).
+
+    A day's head is the last event in the chain's order that was written on it or before. Where a clock was set back,
+    events that came later but say otherwise belong to it too: the code names the event, so a printed one stays good.
+
+    Raises
+    ------
+    NotFoundError
+        ``anchor_no_event`` if nothing had been written by then.
+    """
+    workspace = session.workspace
+    head = workspace.store.head() if on is None else workspace.store.head_by(_end_of(on))
+    if not head.seq:
+        raise NotFoundError("anchor_no_event", day=on or workspace.settings.day())
+    return Anchored(code=anchor_code(head.seq, head.hash), head=head)
+
+
+def _end_of(day: date) -> datetime:
+    """The first instant after a day in Asia/Shanghai; the last day that can be written has no day after it."""
+    if day == date.max:
+        return datetime.max.replace(tzinfo=TIME_ZONE)
+    return datetime.combine(day + timedelta(days=1), time(), TIME_ZONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
