@@ -80,6 +80,8 @@ def main() -> NoReturn:
         if debug:
             traceback.print_exc()
         sys.exit(_tell(fault.sentence(LANG), fault.exit_code))
+    except click.exceptions.NoArgsIsHelpError as fault:
+        sys.exit(_tell(fault.format_message(), 2))
     except click.UsageError as fault:
         sys.exit(_tell(say("wrong_use", message=fault.format_message(), command=_command(fault)), 2))
     except (KeyboardInterrupt, click.Abort):
