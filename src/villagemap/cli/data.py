@@ -189,7 +189,7 @@ def _say_report(report: "ImportReport", *, apply: bool) -> None:
     done = "import.preview" if not apply else "import.applied" if report.operation else "import.nothing_new"
     figures = {name: getattr(report, name) for name in ("file", "read", "stored", "known", "rejected", "operation")}
     click.echo(say(done, **figures), err=True)
-    for name in ("unlocated", "outside", "claimed"):
+    for name in ("unlocated", "outside", "claimed", "relapses"):
         if getattr(report, name):
             click.echo(say(f"import.{name}", count=getattr(report, name)), err=True)
     if report.unmatched:

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from villagemap.auth import Policy
 from villagemap.errors import BadInputError
 from villagemap.flows.registry import NothingNew, Session, flow
+from villagemap.flows.relapses import Predecessors, predecessors
 from villagemap.model import Change, Issue, Located, Operation, Status
 from villagemap.readers.columns import match_columns
 from villagemap.readers.findings import Finding
@@ -46,6 +47,7 @@ class ImportReport:
     unlocated: int = 0
     outside: int = 0
     claimed: int = 0
+    relapses: int = 0
     operation: int | None = None
     codes: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
@@ -59,7 +61,7 @@ class ImportReport:
 
     def counts(self) -> dict[str, int]:
         """The figures that an operation's event tells."""
-        names = ("read", "stored", "known", "rejected", "unlocated", "outside", "claimed")
+        names = ("read", "stored", "known", "rejected", "unlocated", "outside", "claimed", "relapses")
         return {name: getattr(self, name) for name in names}
 
 
@@ -93,7 +95,8 @@ def import_issues(
         matched = {table.columns[index]: name for name, index in match.fields.items()}
         report = ImportReport(file=table.file, kind=table.kind, matched=matched, unmatched=match.unmatched)
         with suppress(NothingNew), workspace.store.writing() if apply else nullcontext() as writer:
-            intake = _Intake(workspace.store, writer, session.actor.id, now(), report)
+            closed = predecessors(workspace.store, workspace.vocabulary)
+            intake = _Intake(workspace.store, writer, session.actor.id, now(), report, closed, workspace.settings.day())
             intake.begin(table)
             for drafts in _drafted(table, drafter, progress):
                 intake.take(drafts)
@@ -119,6 +122,8 @@ class _Intake:
     actor: str
     at: datetime
     report: ImportReport
+    closed: Predecessors
+    today: date
     ids: set[str] = field(default_factory=set)
     """Of all rows so far: a file may name one id twice, and what it wrote isn't read back before the end."""
 
@@ -149,6 +154,7 @@ class _Intake:
                 self.ids.add(draft.issue.id)
                 fresh.append(draft.issue)
                 report.note(draft.findings)
+        fresh = self.closed.linked(fresh, self.today)
         self._count(fresh)
         if self.writer is not None and fresh:
             self.writer.record([_change(issue, self.at, self.actor) for issue in fresh], report.operation)
@@ -158,6 +164,7 @@ class _Intake:
         self.report.unlocated += sum(issue.located is Located.UNLOCATED for issue in fresh)
         self.report.outside += sum(issue.located is Located.OUTSIDE for issue in fresh)
         self.report.claimed += sum(issue.status is Status.SUBMITTED for issue in fresh)
+        self.report.relapses += sum(issue.relapse_of is not None for issue in fresh)
 
     def end(self) -> None:
         report = self.report

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import orjson
@@ -13,7 +13,8 @@ from villagemap.counts import county_counts, town_counts
 from villagemap.deadlines import deadline, urgency
 from villagemap.errors import NotFoundError
 from villagemap.exports import geojson, without_phones
-from villagemap.flows.narrowing import columns_seen, may_on, seen_issue, sees_no_text, visible
+from villagemap.flows.moments import columns_then, moment_of
+from villagemap.flows.narrowing import may_on, seen_issue, sees_no_text, visible
 from villagemap.flows.registry import Session, flow
 from villagemap.model import Audience, Counts, Event, Issue, IssueFilter, Level, Photo, Place
 from villagemap.places import place_number
@@ -38,10 +39,12 @@ class TownRow:
 
 
 @flow("issues.count", Policy.READ)
-def county_table(session: Session, today: date | None = None) -> tuple[Counts, list[TownRow]]:
-    """The county's counts, and each town's in the order of their codes."""
-    workspace = session.workspace
-    columns, day = columns_seen(session), today or workspace.settings.day()
+def county_table(
+    session: Session, today: date | None = None, *, as_of: datetime | None = None
+) -> tuple[Counts, list[TownRow]]:
+    """The county's counts, and each town's in the order of their codes; as they stood at ``as_of`` if it is given."""
+    workspace, moment = session.workspace, moment_of(session, as_of, today)
+    columns, day = columns_then(session, moment), moment.day
     by_town = town_counts(columns, day)
     rows = [
         TownRow(town, by_town.get(place_number(town), Counts()))

@@ -12,6 +12,7 @@ from villagemap.errors import ConflictError, ForbiddenError, WrongUseError
 from villagemap.flows.issues import note_of
 from villagemap.flows.narrowing import may_on, visible
 from villagemap.flows.registry import Session, flow
+from villagemap.flows.relapses import with_predecessor
 from villagemap.model import Change, Issue, IssueFilter, Level, Located, Place, Sighting, Status, Urgency
 from villagemap.settings import now
 from villagemap.workflow import RUNNING
@@ -124,7 +125,7 @@ def report_issue(session: Session, report: Report, *, issue_id: str = "") -> Iss
     placed = _placed(session, issue, report)
     if placed.place_id and not may_on(session, Policy.REPORT, placed):
         raise ForbiddenError("forbidden", flow="issue.report")
-    return _kept(session, placed)
+    return _kept(session, with_predecessor(workspace.store, workspace.vocabulary, placed, found_on))
 
 
 def _sighting(session: Session, report: Report, found_on: date) -> Sighting:

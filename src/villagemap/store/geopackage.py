@@ -15,10 +15,10 @@ from pathlib import Path
 from villagemap.chain import Fields
 from villagemap.errors import WorkspaceError
 from villagemap.likeness import Fingerprint
-from villagemap.model import Event, Issue, IssueFilter, Level, Operation, Photo, Place, Record
+from villagemap.model import BBox, Event, Issue, IssueFilter, Level, Operation, Photo, Place, Record
 from villagemap.store import columns, history, pictures, reading, records
 from villagemap.store.disk import store_error
-from villagemap.store.protocol import Broken, Duty, FeaturePage, Head, IssueColumns, Replay, State, Writer
+from villagemap.store.protocol import Broken, ClosedCase, Duty, FeaturePage, Head, IssueColumns, Replay, State, Writer
 from villagemap.store.queued import QueuedConnection
 from villagemap.store.schema import check_schema, migrate, migrations, schema_of
 from villagemap.store.verifying import hash_of, replay
@@ -238,6 +238,10 @@ class GeoPackageStore:
         """What `chain.place_fields` told of each place after event ``seq``, by place id."""
         with self._reading() as connection:
             return history.places_at(connection, self.county, seq)
+
+    def closed_cases(self, *, category: str = "", bbox: BBox | None = None, village: str = "") -> list[ClosedCase]:
+        """Verified closings: all, or those of a category in a place."""
+        return reading.closed_cases(self._reader(), self.county, category, bbox, village)
 
     def duties(self, fids: Sequence[int]) -> dict[int, Duty]:
         """Fid to whose it is, persons' names included."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from villagemap.chain import Fields
 from villagemap.likeness import Fingerprint
-from villagemap.model import Change, Event, Issue, IssueFilter, Level, Operation, Photo, Place, Record
+from villagemap.model import BBox, Change, Event, Issue, IssueFilter, Level, Operation, Photo, Place, Record
 
 
 class Head(NamedTuple):
@@ -50,6 +50,16 @@ class State(NamedTuple):
     located: str
     deferred_until: str
     changed_at: str
+
+
+class ClosedCase(NamedTuple):
+    """A verified closing and where it was; ``wkb`` in WGS 84, None without a position."""
+
+    id: str
+    category: str
+    village_id: str
+    closed_on: date
+    wkb: bytes | None
 
 
 class Duty(NamedTuple):
@@ -214,6 +224,9 @@ class Store(Protocol):
 
     def places_at(self, seq: int) -> dict[str, Fields]:
         """What `chain.place_fields` told of each place after event ``seq``, by place id."""
+
+    def closed_cases(self, *, category: str = "", bbox: BBox | None = None, village: str = "") -> list[ClosedCase]:
+        """All verified closings; with ``category`` only those of it that may touch ``bbox`` or lie in ``village``."""
 
     def duties(self, fids: Sequence[int]) -> dict[int, Duty]:
         """Fid to whose it is; persons' names are in it, for the caller to keep from who may not see them."""

@@ -3,16 +3,16 @@
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import orjson
 import shapely
 
 from villagemap.chain import genesis, instant_text
-from villagemap.model import Event, Issue, IssueFilter, Level, Operation, Photo, Place, Sighting
+from villagemap.model import BBox, Event, Issue, IssueFilter, Level, Operation, Photo, Place, Sighting
 from villagemap.store.filters import feature_sql, where_sql
-from villagemap.store.protocol import Duty, FeaturePage, Head, State
+from villagemap.store.protocol import ClosedCase, Duty, FeaturePage, Head, State
 from villagemap.store.rows import Names, issue_of, place_of, sighting_of, wkb_of_blob, wkts_of
 
 BLOCK = 2000
@@ -169,6 +169,32 @@ def count(connection: sqlite3.Connection, where: IssueFilter) -> int:
     """How many issues there are."""
     condition, values = where_sql(where)
     return int(connection.execute(f"SELECT count(*) FROM issues i WHERE {condition}", values).fetchone()[0])
+
+
+def closed_cases(
+    connection: sqlite3.Connection, county: str, category: str, bbox: BBox | None, village: str
+) -> list[ClosedCase]:
+    """Verified closings; with a category those near a box (by the R-tree) or in a village."""
+    condition: str = ""
+    values: list[Any] = [county]
+    if category:
+        west, south, east, north = bbox or (1.0, 1.0, 0.0, 0.0)
+        condition = (
+            " AND category = ? AND fid IN (SELECT id FROM rtree_issues_geom WHERE maxx >= ? AND minx <= ?"
+            " AND maxy >= ? AND miny <= ? UNION SELECT fid FROM issues WHERE village_id = ?)"
+        )
+        values += [category, west, east, south, north, village]
+    rows = connection.execute(
+        "SELECT id, category, coalesce(village_id, '') AS village, closed_on, geom FROM issues"
+        f" WHERE +county = ? AND status = 'closed' AND closed_on IS NOT NULL{condition}",
+        values,
+    )
+    return [
+        ClosedCase(
+            row["id"], row["category"], row["village"], date.fromisoformat(row["closed_on"]), wkb_of_blob(row["geom"])
+        )
+        for row in rows
+    ]
 
 
 def duties(connection: sqlite3.Connection, fids: Sequence[int]) -> dict[int, Duty]:
