@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -416,3 +417,26 @@ def test_a_sweep_by_command(county: Path) -> None:
     assert (told["listed"], told["visited"], told["unreachable"], told["missed"]) == (3, 1, 2, 0)
     assert json.loads(sweep("status", "--json")[1])[0]["closed_at"]
     assert sweep("missed", "夏季")[0] == 2
+
+
+def test_who_closes_and_who_visits_at_once_dont_cross(session: Session) -> None:
+    """Eight phones and one impatient office: whatever the order, a closed sweep has no missed place."""
+    begin_sweep(session, "a", towns=["甲镇"])
+    places = {"v4": HERE, "v5": NEXT_VILLAGE, "v6": Position(lon=111.15, lat=20.85, accuracy_m=9.0)}
+
+    def phone(place: str) -> str:
+        return check_in(session, "a", place, places[place], key=f"key {place}").id
+
+    def office(_: int) -> str:
+        try:
+            return close_sweep(session, "a").id
+        except ConflictError as refused:
+            return refused.code
+
+    with ThreadPoolExecutor(8) as pool:
+        closing = pool.map(office, range(10))
+        ids = set(pool.map(phone, [place for place in places for _ in range(4)]))
+        assert set(closing) <= {"sweep_missed", "sweep_closed", coverage(session, "a").sweep.id}
+    assert len(ids) == len(session.workspace.store.records("visit")) == 3
+    assert coverage(session, "a").missed == ()
+    assert session.workspace.store.verify() is None

@@ -1,7 +1,7 @@
 """Looking at sweeps: what they are, what became of each place, who is missed; cut to what the actor may see."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -15,8 +15,8 @@ from villagemap.errors import AmbiguousError, NotFoundError
 from villagemap.exports import without_phones
 from villagemap.flows.narrowing import sees_no_text
 from villagemap.flows.registry import Session, flow
-from villagemap.model import Level, Record
-from villagemap.places import plain_name
+from villagemap.model import Level, Place, Record
+from villagemap.places import Gazetteer, plain_name
 from villagemap.reach import Fault, ListedPlace, Proof, ProofKind
 from villagemap.settings import TIME_ZONE
 from villagemap.sweeps import BEST_FIRST, Coverage, Outcome, Visit, outcomes
@@ -178,6 +178,29 @@ def find_listed(session: Session, sweep: Sweep, word: str) -> ListedPlace:
         listed = [f"{place.town}/{place.name}" for place in found]
         raise AmbiguousError("ambiguous_place", word=word[:100], candidates=listed, listed="; ".join(listed))
     return found[0]
+
+
+def listed_places(session: Session, levels: Collection[Level]) -> list[tuple[ListedPlace, str]]:
+    """The places of some levels that stand today, in the order of towns, villages and codes, each with its village."""
+    gazetteer, day = session.workspace.gazetteer(), session.workspace.settings.day()
+    found = [p for p in gazetteer.places if p.level in levels and (p.valid_to is None or p.valid_to >= day)]
+    entries = sorted((_entry(gazetteer, place) for place in found), key=lambda entry: entry[0])
+    return [(place, village) for _, place, village in entries]
+
+
+def _entry(gazetteer: Gazetteer, place: Place) -> tuple[tuple[str, ...], ListedPlace, str]:
+    """What a place is sorted by, how it stands in the list, and its village."""
+    town, village = gazetteer.town_of(place), gazetteer.village_of(place)
+    listed = ListedPlace(
+        place_id=place.place_id,
+        name=place.name,
+        level=place.level,
+        town_id=town.place_id if town else "",
+        town=town.name if town else "",
+        other_names=tuple(dict.fromkeys(one for one in (place.short_name, *place.aliases) if one)),
+    )
+    order = (town.code if town else "", village.code if village else "", place.code, place.name)
+    return order, listed, village.place_id if village else ""
 
 
 def scope_in(session: Session, sweep: Sweep, place: ListedPlace) -> Scope:

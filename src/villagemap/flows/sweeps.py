@@ -5,7 +5,7 @@ only its distance from the place is kept, never where somebody stood.
 """
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -24,6 +24,7 @@ from villagemap.flows.sweep_views import (
     as_visit,
     find_listed,
     find_sweep,
+    listed_places,
     place_fields,
     scope_among,
     scope_in,
@@ -32,8 +33,7 @@ from villagemap.flows.sweep_views import (
     visit_line,
     visits_of,
 )
-from villagemap.model import Level, Place, Record
-from villagemap.places import Gazetteer
+from villagemap.model import Level, Record
 from villagemap.reach import ListedPlace, Proof, Reaches, proof_by_check_in, proof_by_photo
 from villagemap.settings import TIME_ZONE, now
 from villagemap.store import Writer
@@ -274,25 +274,26 @@ class _Asked:
 
 
 def _visit(session: Session, asked: _Asked, key: str, proven: Callable[[ListedPlace], tuple[Proof, ...]]) -> VisitLine:
+    sweep = find_sweep(session, asked.sweep)
+    listed = _permitted(session, sweep, asked)
+    recorded = now()
+    at = asked.at or recorded
+    _check_time(sweep, at, recorded)
+    line = VisitLine(
+        id=str(uuid7()),
+        sweep=sweep.id,
+        place_id=listed.place_id,
+        outcome=asked.outcome,
+        at=at,
+        by=session.actor.id,
+        proofs=proven(listed),
+        reason=asked.reason,
+        note=asked.note.strip(),
+        source=asked.source,
+    )
+
     def write(writer: Writer) -> Record:
-        sweep = find_sweep(session, asked.sweep)
-        listed = _permitted(session, sweep, asked)
-        check_open(sweep)
-        recorded = now()
-        at = asked.at or recorded
-        _check_time(sweep, at, recorded)
-        line = VisitLine(
-            id=str(uuid7()),
-            sweep=sweep.id,
-            place_id=listed.place_id,
-            outcome=asked.outcome,
-            at=at,
-            by=session.actor.id,
-            proofs=proven(listed),
-            reason=asked.reason,
-            note=asked.note.strip(),
-            source=asked.source,
-        )
+        check_open(find_sweep(session, sweep.id))  # it may have been closed since
         return put_visit(writer, line, recorded)
 
     return visit_line(_once(session, asked.flow, f"{asked.sweep}\n{asked.place}", key, write))
@@ -350,14 +351,6 @@ def _bounded(metres: float) -> float:
     return min(metres, MOST_METRES) if math.isfinite(metres) else MOST_METRES
 
 
-def listed_places(session: Session, levels: Collection[Level]) -> list[tuple[ListedPlace, str]]:
-    """The places of some levels that stand today, in the order of towns, villages and codes, each with its village."""
-    gazetteer, day = session.workspace.gazetteer(), session.workspace.settings.day()
-    found = [p for p in gazetteer.places if p.level in levels and (p.valid_to is None or p.valid_to >= day)]
-    entries = sorted((_entry(gazetteer, place) for place in found), key=lambda entry: entry[0])
-    return [(place, village) for _, place, village in entries]
-
-
 def _with_list(session: Session, blank: Sweep, *, hamlets: bool) -> Sweep:
     """The sweep with the places that the actor may sweep."""
     listed, villages = [], {}
@@ -374,21 +367,6 @@ def _with_list(session: Session, blank: Sweep, *, hamlets: bool) -> Sweep:
     if not listed:
         raise BadInputError("sweep_empty")
     return replace(blank, listed=tuple(listed), villages=villages, digest=list_digest(listed))
-
-
-def _entry(gazetteer: Gazetteer, place: Place) -> tuple[tuple[str, ...], ListedPlace, str]:
-    """What a place is sorted by, how it stands in the list, and its village."""
-    town, village = gazetteer.town_of(place), gazetteer.village_of(place)
-    listed = ListedPlace(
-        place_id=place.place_id,
-        name=place.name,
-        level=place.level,
-        town_id=town.place_id if town else "",
-        town=town.name if town else "",
-        other_names=tuple(dict.fromkeys(one for one in (place.short_name, *place.aliases) if one)),
-    )
-    order = (town.code if town else "", village.code if village else "", place.code, place.name)
-    return order, listed, village.place_id if village else ""
 
 
 def _put_sweep(writer: Writer, sweep: Sweep) -> Record:
