@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 import typer
 
-from villagemap.cli import backups, data, links, output, scores, server, sweeps, users
+from villagemap.cli import backups, data, links, output, scores, server, sweeps, users, work
 from villagemap.cli.words import LANG, say
 from villagemap.errors import DiskFullError, VillagemapError, WorkspaceError
 
@@ -57,6 +57,11 @@ app.command("outlook", help=scores.helped("outlook"))(scores.outlook)
 app.command("scores", help=scores.helped("scores"))(scores.scores)
 app.command("rank", help=scores.helped("rank"))(scores.rank)
 app.command("deductions", help=scores.helped("deductions"))(scores.deductions)
+app.command("tasks", help=say("tasks.help"))(work.tasks)
+app.command("queue", help=say("queue.help"))(work.queue)
+app.command("act", help=say("act.help"))(work.act)
+app.command("photo", help=say("photo.help"))(work.photo)
+app.command("report", help=say("report.help"))(work.report)
 app.command("verify", help=say("verify.help"))(output.verify)
 app.command("anchor", help=backups.helped("anchor"))(backups.anchor)
 app.command("backup", help=backups.helped("backup"))(backups.backup)
@@ -80,10 +85,8 @@ def main() -> NoReturn:
         if debug:
             traceback.print_exc()
         sys.exit(_tell(fault.sentence(LANG), fault.exit_code))
-    except click.exceptions.NoArgsIsHelpError as fault:
-        sys.exit(_tell(fault.format_message(), 2))
     except click.UsageError as fault:
-        sys.exit(_tell(say("wrong_use", message=fault.format_message(), command=_command(fault)), 2))
+        sys.exit(_tell(_of_use(fault), 2))
     except (KeyboardInterrupt, click.Abort):
         sys.exit(_tell(say("stopped"), 128 + signal.SIGINT))
     except BrokenPipeError:
@@ -124,8 +127,12 @@ def _without_everywhere(words: list[str]) -> list[str]:
     return kept
 
 
-def _command(fault: click.UsageError) -> str:
-    return fault.ctx.command_path if fault.ctx else "villagemap"
+def _of_use(fault: click.UsageError) -> str:
+    """What was wrong with the words; the help where there were none."""
+    message = fault.format_message()
+    if isinstance(fault, click.exceptions.NoArgsIsHelpError):
+        return message
+    return say("wrong_use", message=message, command=fault.ctx.command_path if fault.ctx else "villagemap")
 
 
 def _tell(sentence: str, code: int) -> int:
