@@ -271,8 +271,12 @@ def photos(connection: sqlite3.Connection, county: str, issue_id: str) -> list[P
 
 
 def photo_hashes(connection: sqlite3.Connection, county: str) -> list[str]:
-    """SHA-256 of every picture that an event names, in order."""
-    rows = connection.execute("SELECT DISTINCT sha256 FROM photos WHERE county = ? ORDER BY sha256", (county,))
+    """SHA-256 of every picture that an event names, in order: the originals, and the copies to serve."""
+    rows = connection.execute(
+        "SELECT sha256 FROM photos WHERE county = ?1 UNION SELECT json_extract(fields, '$.served') FROM records"
+        " WHERE county = ?1 AND type = 'photo' AND json_extract(fields, '$.served') <> '' ORDER BY 1",
+        (county,),
+    )
     return [row["sha256"] for row in rows]
 
 
