@@ -16,12 +16,13 @@ import exports
 import imports
 import serving
 import start
+import writes
 from measuring import run
 from table import Row, machine, markdown
 
 import run as project
 
-NAMES = ("start", "imports", "exports", "serving")
+NAMES = ("start", "imports", "writes", "exports", "serving")
 
 
 def main() -> None:
@@ -34,6 +35,8 @@ def main() -> None:
             found += start.rows()
         if "imports" in names:
             found += imports.rows(Path(folder), options.rows, options.runs)
+        if "writes" in names:
+            found += writes.rows(Path(folder), writes.small_county(Path(folder)))
         if {"exports", "serving"} & set(names):
             big = options.workspace or _built(Path(folder), options.issues)
             if "exports" in names:

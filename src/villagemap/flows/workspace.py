@@ -48,9 +48,9 @@ class Workspace:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def gazetteer(self) -> Gazetteer:
-        """The county's places, read again when anything was written."""
+        """The county's places, read again when any of them was written."""
         with self._lock:
-            seq = self.store.head().seq
+            seq = self.store.places_seq()
             if self._gazetteer is None or self._gazetteer[0] != seq:
                 self._gazetteer = (seq, Gazetteer(self.store.places()))
             return self._gazetteer[1]

@@ -166,6 +166,10 @@ class GeoPackageStore:
         with self._reading() as connection:
             return reading.places(connection, self.county, level)
 
+    def places_seq(self) -> int:
+        """The last event that changed a place (0 for none): what caches of places are keyed by."""
+        return reading.places_seq(self._reader(), self.county)
+
     def issue(self, issue_id: str) -> Issue | None:
         """One issue with its sightings, by id or readable number."""
         with self._reading() as connection:

@@ -186,6 +186,9 @@ class Store(Protocol):
     def places(self, level: Level | None = None) -> list[Place]:
         """All places, or those of one level, by code."""
 
+    def places_seq(self) -> int:
+        """The last event that changed a place (0 for none)."""
+
     def issue(self, issue_id: str) -> Issue | None:
         """One issue with its sightings, by id or readable number."""
 

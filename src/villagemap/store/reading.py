@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -59,12 +59,21 @@ def places(connection: sqlite3.Connection, county: str, level: Level | None = No
     return [place_of(row, codes.get(row["place_id"], ()), aliases.get(row["place_id"], ())) for row in rows]
 
 
-def place_names(connection: sqlite3.Connection, county: str) -> Names:
-    """place_id to (code, name) of towns and villages."""
-    rows = connection.execute(
-        "SELECT place_id, code, name FROM places WHERE county = ? AND level IN ('town', 'village')", (county,)
-    )
+def place_names(connection: sqlite3.Connection, county: str, ids: Iterable[str] | None = None) -> Names:
+    """place_id to (code, name) of towns and villages, or of the places with ``ids``."""
+    chosen, values = "level IN ('town', 'village')", [county]
+    if ids is not None:
+        chosen, values = "place_id IN (SELECT value FROM json_each(?))", [county, orjson.dumps(list(ids)).decode()]
+    rows = connection.execute(f"SELECT place_id, code, name FROM places WHERE county = ? AND {chosen}", values)
     return {row["place_id"]: (row["code"], row["name"]) for row in rows}
+
+
+def places_seq(connection: sqlite3.Connection, county: str) -> int:
+    """The last event that changed a place; 0 for none."""
+    row = connection.execute(
+        "SELECT max(seq) FROM events WHERE county = ? AND subject > 'place/' AND subject < 'place0'", (county,)
+    ).fetchone()
+    return int(row[0] or 0)
 
 
 def issue(connection: sqlite3.Connection, county: str, issue_id: str) -> Issue | None:

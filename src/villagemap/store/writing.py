@@ -16,7 +16,7 @@ from villagemap.likeness import Fingerprint
 from villagemap.model import Change, Issue, Operation, Photo, Place, Record, Status
 from villagemap.store import pictures, place_writing, reading, records
 from villagemap.store.appending import ChainEnd
-from villagemap.store.queued import QueuedConnection
+from villagemap.store.queued import BULK_ROWS, QueuedConnection
 from villagemap.store.rows import (
     ISSUE_COLUMNS,
     Names,
@@ -110,14 +110,23 @@ class GeoPackageWriter:
         changed = [entry for entry in latest if entry.issue.id in stored]
         fids = self._insert(fresh) + (self._update(changed) if changed else [])
         latest = fresh + changed
-        if self._names is None:
-            self._names = reading.place_names(self._connection, self._county)
-        features = [(fid, _feature(entry, self._names)) for fid, entry in zip(fids, latest, strict=True)]
+        names = self._place_names(latest)
+        features = [(fid, _feature(entry, names)) for fid, entry in zip(fids, latest, strict=True)]
         self._connection.insert("issue_features", features, "ON CONFLICT DO UPDATE SET feature = excluded.feature")
         self._connection.insert(
             "rtree_issues_geom", bounds_rows(fids, np.array([entry.shape for entry in latest], dtype=object))
         )
         self._connection.insert("sightings", [row for entry in latest for row in sighting_rows(entry.issue)])
+
+    def _place_names(self, latest: Sequence[_Latest]) -> Names:
+        """Names for these issues' texts: of all places for a bulk, of theirs for a single one."""
+        if self._names is not None:
+            return self._names
+        if len(latest) < BULK_ROWS:
+            wanted = {place for entry in latest for place in (entry.issue.town_id, entry.issue.village_id) if place}
+            return reading.place_names(self._connection, self._county, wanted)
+        self._names = reading.place_names(self._connection, self._county)
+        return self._names
 
     def _insert(self, latest: Sequence[_Latest]) -> list[int]:
         """New rows under the next free fids."""
