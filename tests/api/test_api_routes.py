@@ -6,7 +6,7 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
-from villagemap.api import assets, features, issues, login_pages, pages, sweeps, tiles
+from villagemap.api import assets, features, issues, login_pages, pages, scores, sweeps, tiles
 from villagemap.api.app import create_app
 from villagemap.auth import NOBODY
 from villagemap.flows.registry import FLOWS
@@ -27,10 +27,10 @@ PUBLIC = {
 
 ROUTERS = (
     assets.router, assets.favicon, features.router, issues.router, login_pages.router, pages.router,
-    sweeps.router, tiles.router,
+    scores.router, sweeps.router, tiles.router,
 )  # fmt: skip
 SAMPLES = {
-    "code": "449923101", "collection": "towns", "issue_id": "019c0000-0000-7000-8000-000000000001",
+    "code": "449923101", "collection": "towns", "name": "none", "issue_id": "019c0000-0000-7000-8000-000000000001",
     "path": "map.css", "start": "0123456789abcdef", "sweep": "none", "town": "449923101", "x": "207",
     "y": "112", "zoom": "8",
 }  # fmt: skip
@@ -70,7 +70,7 @@ def test_the_owner_gets_an_answer_of_every_route(client, path):
 def test_nothing_else_is_written(client, method):
     assert {
         ("/login", "POST"), ("/logout", "POST"), ("/link", "POST"), ("/sweeps/{sweep}/visits", "POST"),
-        ("/sweeps/{sweep}/close", "POST"),
+        ("/sweeps/{sweep}/close", "POST"), ("/meetings", "POST"),
     } == WRITES  # fmt: skip
     for path in PATHS:
         if (path, method) in WRITES:

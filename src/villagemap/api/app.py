@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 from fastapi import Depends, FastAPI
 
-from villagemap.api import assets, features, issues, login_pages, pages, sweeps, tiles, work
+from villagemap.api import assets, features, issues, login_pages, pages, scores, sweep_pages, sweeps, tiles, work
+from villagemap.api.daily import keep_the_day
 from villagemap.api.deps import only_known
 from villagemap.api.documents import describe, openapi_json
 from villagemap.api.guard import Guard
@@ -68,6 +69,8 @@ def create_app(
         issues.router,
         work.router,
         sweeps.router,
+        scores.router,
+        sweep_pages.router,
         tiles.router,
         assets.router,
         assets.favicon,
@@ -84,10 +87,15 @@ def create_app(
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Get ready what the first map needs, beside the first page and not before it."""
+    """Get ready what the first map needs, beside the first page and not before it; keep the day while serving."""
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     threading.Thread(target=_warm, args=(app,), name="warm", daemon=True).start()
+    stop = threading.Event()
+    day = threading.Thread(target=keep_the_day, args=(app.state.session.workspace, stop), name="day", daemon=True)
+    day.start()
     yield
+    stop.set()
+    await anyio.to_thread.run_sync(day.join)  # what it writes is whole before the store is closed
 
 
 def _warm(app: FastAPI) -> None:

@@ -91,7 +91,7 @@ def due(
     """Let ended deferrals return, and list what is due."""
     from villagemap.flows.deadlines import wake_deferred, what_is_due
     from villagemap.flows.relapses import due_revisits
-    from villagemap.flows.score_views import told_due
+    from villagemap.flows.score_views import told_due, told_revisits
 
     with opened(directory) as session:
         woken = wake_deferred(session)
@@ -99,8 +99,7 @@ def due(
         revisits = due_revisits(session, town=town)
         words = session.workspace.vocabulary
     if as_json:
-        looks = [{"id": r.id, "number": r.number, "days": r.days, "due_on": r.due_on.isoformat()} for r in revisits]
-        print_json({"woken": woken, **told_due(sheet), "revisits": looks})
+        print_json({"woken": woken, **told_due(sheet), "revisits": told_revisits(revisits)})
         return
     if woken:
         click.echo(said("woken", count=woken), err=True)

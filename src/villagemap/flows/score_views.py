@@ -1,11 +1,13 @@
 """Scores, what is due, outlooks and meetings for a machine: plain values, the same for the API and the command line."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from villagemap.flows.deadlines import DueSheet, Outlooks
 from villagemap.flows.meetings import Meeting, MeetingAgain
+from villagemap.flows.relapses import Revisit
 from villagemap.flows.scores import DeductionTable, RankTable, ScoreTable
 from villagemap.forecast import Forecast, Outlook
 from villagemap.model import Place
@@ -95,6 +97,11 @@ def told_due(sheet: DueSheet) -> Told:
         "persons": [{"person": person, **asdict(counts)} for person, counts in sheet.persons],
         "issues": [asdict(line) | {"urgency": line.urgency.value} for line in sheet.lines],
     }
+
+
+def told_revisits(revisits: Sequence[Revisit]) -> list[Told]:
+    """Closed cases to be looked at again."""
+    return [asdict(revisit) | {"due_on": revisit.due_on.isoformat()} for revisit in revisits]
 
 
 def told_outlook(told: Outlooks, lang: str) -> Told:
