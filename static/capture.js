@@ -23,11 +23,13 @@ function locate() {
   navigator.geolocation.watchPosition(
     ({ coords }) => {
       for (const { elements } of forms) {
+        if (elements.tapped?.value) continue; // what a person set on the map stands
         elements.lon.value = coords.longitude.toFixed(7);
         elements.lat.value = coords.latitude.toFixed(7);
         elements.accuracy_m.value = String(Math.round(coords.accuracy));
       }
       say("got", Math.round(coords.accuracy));
+      document.dispatchEvent(new Event("vm-located"));
     },
     () => say("none"),
     { enableHighAccuracy: true, maximumAge: 10_000, timeout: 20_000 },

@@ -21,7 +21,7 @@ OPEN_PAGES = frozenset({"/link", "/login", "/ca"})
 MOST_BODY_BYTES = 64 * 1024
 MOST_PHOTO_BYTES = 42 * 1024 * 1024
 """A form with a photo: the addresses that take one say so by their ends."""
-TAKE_PHOTOS = re.compile(r"/report|/issues/[^/]+/(photos|actions/[a-z]+)")
+TAKE_PHOTOS = re.compile(r"/report|/issues/[^/]+/(photos|actions/[a-z]+)|/sweeps/[^/]+/check-in")
 MOST_ADDRESS_BYTES = 8 * 1024
 
 Next = Callable[[], Awaitable[Message]]

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from villagemap.api.deps import Asked, format_given, lang_given
 from villagemap.api.documents import answers
 from villagemap.api.features import landing
+from villagemap.api.frame import doors
 from villagemap.api.language import COOKIE, lang_of
 from villagemap.api.problems import PAGE_CSP
 from villagemap.api.templates import figure, render
@@ -96,6 +97,7 @@ def home_values(session: Session, lang: str) -> dict[str, Any]:
         "title": _title(settings.name, total, towns, lang),
         "demo": settings.demo,
         "who": who(session).name,
+        "doors": doors(session, lang),
         "demo_badge": text("maps.page.demo", lang),
         "today": settings.day().isoformat(),
         "data_on": seen.changed_at.astimezone(TIME_ZONE).date().isoformat() if seen.changed_at else "",

@@ -1,6 +1,6 @@
 """Pages and addresses of a day's work: my tasks, an issue's story, the verifier's queue, a report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -8,18 +8,16 @@ from urllib.parse import quote
 import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from villagemap.api.deps import Asked, lang_given
 from villagemap.api.documents import answers
 from villagemap.api.forms import Sent, capture_of, given_of, sent
+from villagemap.api.frame import TAP_CSP, framed, grouped_categories, own_town
 from villagemap.api.language import lang_of
-from villagemap.api.problems import PAGE_CSP, wants_page
-from villagemap.api.templates import render
+from villagemap.api.problems import wants_page
 from villagemap.auth import Policy
-from villagemap.chain import number_text
 from villagemap.errors import VillagemapError, WrongUseError
-from villagemap.flows.accounts import who
 from villagemap.flows.actions import Possible, may_take, possible_actions, take_action
 from villagemap.flows.evidence import add_photo, grades_by_photo
 from villagemap.flows.issues import card, note_of
@@ -31,9 +29,6 @@ from villagemap.settings import TIME_ZONE
 from villagemap.texts import catalog, text
 
 router = APIRouter(tags=["work"])
-
-WORK_CSP = f"{PAGE_CSP}; script-src 'self'"
-"""These pages have one script of ours: it adds the phone's position and clock to what is sent."""
 
 WITH_PHOTO = frozenset({"submit", "interim", "progress"})
 """Actions whose form takes a photo along."""
@@ -68,7 +63,7 @@ class Line:
 def tasks_page(request: Request, session: Asked, lang: Lang) -> Response:
     """What the reader's units still have to work on."""
     tasks, count = my_tasks(session)
-    return _page(request, "tasks.html", session, {"lines": _lines(request, session, tasks), "count": count}, lang=lang)
+    return framed(request, "tasks.html", session, {"lines": _lines(request, session, tasks), "count": count}, lang=lang)
 
 
 @router.get("/queue", summary="The verifier's queue", responses=answers("text/html"))
@@ -76,7 +71,7 @@ def queue_page(request: Request, session: Asked, lang: Lang) -> Response:
     """What was submitted, before and after side by side."""
     tasks, count = verifiers_queue(session)
     actions = catalog("workflow", lang or lang_of(request.scope))["actions"]
-    return _page(
+    return framed(
         request,
         "queue.html",
         session,
@@ -129,7 +124,7 @@ def _pictures(session: Session, issue: Issue) -> dict[str, str]:
 @router.get("/issues/{issue_id}/story", summary="An issue's page", responses=answers("text/html", 404))
 def story_page(request: Request, session: Asked, issue_id: str, lang: Lang) -> Response:
     """An issue's story in plain words, its photos, and every action that the reader may take now."""
-    return _page(request, "issue.html", session, _story(request, session, issue_id), lang=lang)
+    return framed(request, "issue.html", session, _story(request, session, issue_id), lang=lang)
 
 
 def _story(request: Request, session: Session, issue_id: str) -> dict[str, Any]:
@@ -215,7 +210,9 @@ def _act(request: Request, session: Session, issue_id: str, code: str, said: Sen
         if not wants_page(request.headers):
             raise
         fault_said = {"fault": fault.sentence(lang_of(request.scope))}
-        return _page(request, "issue.html", session, {**_story(request, session, issue_id), **fault_said}, fault.status)
+        return framed(
+            request, "issue.html", session, {**_story(request, session, issue_id), **fault_said}, fault.status
+        )
     if wants_page(request.headers):
         return RedirectResponse(f"/issues/{issue.id}/story", 303)
     return Response(orjson.dumps({"id": issue.id, "status": issue.status, "revision": issue.revision}),
@@ -242,16 +239,12 @@ async def photo(request: Request, session: Asked, issue_id: str) -> Response:
 @router.get("/report", summary="Report an issue", responses=answers("text/html"))
 def report_page(request: Request, session: Asked, lang: Lang) -> Response:
     """The form for a new report."""
-    return _page(request, "report.html", session, _choices(request, session), lang=lang)
+    return framed(request, "report.html", session, _choices(request, session), lang=lang, csp=TAP_CSP)
 
 
 def _choices(request: Request, session: Session) -> dict[str, Any]:
-    """Groups with their categories, in the reader's words."""
-    lang, words = lang_of(request.scope), session.workspace.vocabulary
-    groups: dict[str, list[tuple[str, str]]] = {}
-    for code, category in words.categories.items():
-        groups.setdefault(words.label("groups", category.group, lang), []).append((code, category.labels[lang]))
-    return {"groups": groups}
+    """What a report's form offers: categories by group, and the town whose map is opened to tap on."""
+    return {"groups": grouped_categories(session, lang_of(request.scope)), "tap_town": own_town(session)}
 
 
 @router.post("/report", summary="Report an issue", responses=answers("application/json"))
@@ -281,36 +274,7 @@ def _report(request: Request, session: Session, said: Sent) -> Response:
         if not wants_page(request.headers):
             raise
         values = {**_choices(request, session), "fault": fault.sentence(lang_of(request.scope))}
-        return _page(request, "report.html", session, values, fault.status)
+        return framed(request, "report.html", session, values, fault.status, csp=TAP_CSP)
     if wants_page(request.headers):
         return RedirectResponse(f"/issues/{issue.id}/story", 303)
     return Response(orjson.dumps({"id": issue.id, "status": issue.status}), 201, media_type="application/json")
-
-
-def _page(
-    request: Request, name: str, session: Session, values: Mapping[str, Any], status: int = 200, *, lang: str = ""
-) -> HTMLResponse:
-    """A page of this room."""
-    shown, settings = lang or lang_of(request.scope), session.workspace.settings
-    may = session.actor.may
-    fixed = {
-        "w": catalog("work", shown),
-        "county": settings.name,
-        "demo": settings.demo,
-        "demo_badge": text("maps.page.demo", shown),
-        "who": who(session).name,
-        "path": request.url.path,
-        "fault": "",
-        "number": number_text,
-        "may_work": Policy.WORK in may,
-        "may_verify": bool({Policy.VERIFY, Policy.CHECK} & may),
-        "may_report": Policy.REPORT in may,
-    }
-    headers = {
-        "content-security-policy": WORK_CSP,
-        "permissions-policy": "camera=(self), geolocation=(self), microphone=()",
-        "cache-control": "no-store",
-        "vary": "Accept-Language, Cookie",
-        "content-language": shown,
-    }
-    return HTMLResponse(render(name, shown, **{**fixed, **values}), status, headers)
