@@ -6,17 +6,19 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from PIL import Image
 
 import villagemap
 from conftest import MORNING, TODAY, tiny_issue, tiny_places
 from villagemap.auth import OWNER
 from villagemap.deadlines import URGENCIES, urgency
-from villagemap.errors import AmbiguousError, NotFoundError, WrongUseError
+from villagemap.errors import AmbiguousError, NotFoundError, RefusedError, WrongUseError
 from villagemap.flows.registry import Session
 from villagemap.flows.workspace import Workspace
 from villagemap.model import Change, Issue, IssueFilter, Located, Status
@@ -214,3 +216,17 @@ def test_states_come_in_the_order_of_features(session: Session):
     store = session.workspace.store
     features = [json.loads(f)["id"] for block in store.features(IssueFilter(towns=("t2",))) for f in block]
     assert [s.id for block in store.states(IssueFilter(towns=("t2",))) for s in block] == features
+
+
+def test_a_life_from_a_notebook(tiny: Workspace, tmp_path: Path) -> None:
+    tiny.close()
+    with villagemap.open(tiny.folder) as county:
+        issue = county.report("应拆未拆旱厕", lonlat=(111.15, 20.65), description="村口旱厕")
+        registered = county.act(issue.id, "register")
+        assert registered.number == "2026-00061"
+        with pytest.raises(RefusedError, match="start"):
+            county.act(issue.id, "close")
+        picture = tmp_path / "after.jpg"
+        Image.new("RGB", (320, 240), "green").save(picture)
+        assert county.add_photo(issue.id, picture).letter in "ABCD"
+        assert county.act(issue.id, "submit", quantity_done=1.0).status is Status.SUBMITTED

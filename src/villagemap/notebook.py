@@ -24,19 +24,23 @@ from villagemap.auth import OWNER
 from villagemap.crs import parse_datum
 from villagemap.deadlines import NO_DAY, URGENCIES, urgencies
 from villagemap.errors import WrongUseError
+from villagemap.evidence import Grade
 from villagemap.exports import named_for, write_whole
+from villagemap.flows.actions import take_action
 from villagemap.flows.choosing import choose_issues
+from villagemap.flows.evidence import add_photo
 from villagemap.flows.issues import county_table, export_geojson, issue_table
 from villagemap.flows.maps import town_map
 from villagemap.flows.places import list_places
 from villagemap.flows.registry import Session
+from villagemap.flows.tasks import Report, report_issue
 from villagemap.flows.workspace import open_workspace
-from villagemap.model import Audience, IssueFilter, Level, Located
+from villagemap.model import Audience, Issue, IssueFilter, Level, Located
 from villagemap.settings import TIME_ZONE
 from villagemap.store.protocol import State
 from villagemap.texts import LANGS, text
 from villagemap.vocabulary import Vocabulary
-from villagemap.workflow import STATUSES
+from villagemap.workflow import STATUSES, Given
 
 if TYPE_CHECKING:
     from villagemap.maps import TownMap
@@ -219,6 +223,30 @@ class County:
         where = self._where(**filters, audience=Audience(audience))
         write_whole(target, export_geojson(self._session, where, datum=datum))
         return target
+
+    def report(self, category: str, **said: Any) -> Issue:  # noqa: ANN401 - see `flows.tasks.Report`
+        """Report an issue: ``description``, ``village``, ``lonlat`` and so on, as `flows.tasks.Report` has them."""
+        code = self.vocabulary.code_of("categories", category) or category
+        return report_issue(self._session, Report(category=code, **said))
+
+    def act(self, issue: str, action: str, *, revision: int | None = None, key: str = "", **said: Any) -> Issue:  # noqa: ANN401
+        """Take one step of an issue's life, as `workflow.ACTIONS` lists them; ``said`` as `workflow.Given` has it.
+
+        Raises
+        ------
+        RefusedError
+            If the workflow refuses; its sentence says why and what is allowed.
+        ConflictError
+            If somebody else changed it since ``revision``.
+        """
+        given = Given(on=self._session.workspace.settings.day(), **said)
+        return take_action(self._session, action, issue, given, revision=revision, key=key)
+
+    def add_photo(self, issue: str, file: str | Path, stage: str = "after") -> Grade:
+        """Add a photo to an issue; its grade says how far it proves anything, and why."""
+        path = Path(file)
+        with path.open("rb") as stream:
+            return add_photo(self._session, issue, stage, stream, path.name)[1]
 
     def close(self) -> None:
         """Close the store's connections."""
