@@ -50,10 +50,11 @@ class Predecessors:
         if not self._cases:
             return list(issues)
         near = self._near(issues)
-        return [
-            issue if issue.relapse_of else replace(issue, relapse_of=self._chosen(issue, near.get(n, ()), today))
-            for n, issue in enumerate(issues)
-        ]
+        return [self._told(issue, near.get(n, ()), today) for n, issue in enumerate(issues)]
+
+    def _told(self, issue: Issue, near: Sequence[tuple[ClosedCase, float]], today: date) -> Issue:
+        earlier = None if issue.relapse_of else self._chosen(issue, near, today)
+        return replace(issue, relapse_of=earlier) if earlier else issue
 
     def _near(self, issues: Sequence[Issue]) -> dict[int, list[tuple[ClosedCase, float]]]:
         """For each new case the closed ones of its category within its radius, with their distances in metres."""
