@@ -554,6 +554,19 @@ def test_a_printed_anchor_stands_while_history_does(session: Session):
     assert not found.whole
 
 
+def test_an_anchor_is_held_against_what_the_events_say_not_what_stands_beside_them(session: Session):
+    printed = anchor(session).code
+    with closing(sqlite3.connect(session.workspace.folder / "villagemap.gpkg")) as connection, connection:
+        connection.execute("UPDATE villagemap_writer SET open = 1")
+        connection.execute("DROP TRIGGER append_only_events_update")
+        connection.execute("UPDATE events SET body = replace(body, 'owner', 'other') WHERE seq = 45")
+        connection.execute("UPDATE villagemap_writer SET open = 0")
+    found = verify(session, anchors=[printed])
+    assert found.broken is not None
+    assert found.broken.key == "45"
+    assert found.anchors[0].standing is Standing.CHANGED
+
+
 def rebuild(path: Path) -> None:
     """What an administrator could do: another actor in an early event, and all hashes made anew."""
     from villagemap.chain import genesis, link

@@ -271,6 +271,27 @@ def test_a_full_disk_is_507_over_http(small_disk: Path):
     workspace.close()
 
 
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 507),
+        (OSError(errno.EACCES, "Permission denied"), 500),
+        (sqlite3.OperationalError("no such table"), 500),
+    ],
+)
+def test_a_full_disk_is_507_wherever_it_is_met(tiny: Workspace, fault: Exception, status: int):
+    """Where uploads are spooled, for example."""
+    app = create_app(tiny)
+
+    def spool() -> None:
+        raise fault
+
+    app.add_api_route("/spool", spool)
+    app.router.routes.insert(0, app.router.routes.pop())
+    client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
+    assert client.get("/spool").status_code == status
+
+
 def fresh_id(n: int) -> str:
     return f"019c0000-0000-7000-8000-{n:012d}"
 

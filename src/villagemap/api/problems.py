@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,8 @@ from starlette.types import Scope
 
 from villagemap.api.language import lang_of
 from villagemap.api.templates import render
-from villagemap.errors import NotFoundError, VillagemapError, WrongUseError
+from villagemap.errors import DiskFullError, NotFoundError, VillagemapError, WrongUseError
+from villagemap.store.disk import is_full
 from villagemap.texts import text
 
 log = logging.getLogger(__name__)
@@ -93,6 +95,13 @@ async def _bad_parameter(request: Request, fault: Exception) -> Response:
     return problem_response(request.scope, WrongUseError("parameter_unreadable", name=name, value=value[:200]))
 
 
+async def _system_fault(request: Request, fault: Exception) -> Response:
+    """A full disk is told as what it is, wherever it is met; what else the system says is a fault of ours."""
+    if not is_full(fault):
+        raise fault
+    return problem_response(request.scope, DiskFullError())
+
+
 async def _unknown_fault(request: Request, fault: Exception) -> Response:
     """A fault of ours: the reader gets a number, under which the log has the trace that the server writes."""
     incident = secrets.token_hex(4)
@@ -105,4 +114,6 @@ def add_fault_handlers(app: FastAPI) -> None:
     app.add_exception_handler(VillagemapError, _known_fault)
     app.add_exception_handler(HTTPException, _http_fault)
     app.add_exception_handler(RequestValidationError, _bad_parameter)
+    app.add_exception_handler(OSError, _system_fault)
+    app.add_exception_handler(sqlite3.Error, _system_fault)
     app.add_exception_handler(Exception, _unknown_fault)
