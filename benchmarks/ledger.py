@@ -1,4 +1,4 @@
-"""A town ledger of any length, from a seed: Chinese columns, the words of offices, places of the sample county."""
+"""A ledger of any length from a seed: Chinese columns, the words of offices, places of the sample county."""
 
 import csv
 import json
@@ -8,7 +8,8 @@ from pathlib import Path
 
 GEODATA = Path(__file__).parents[1] / "geodata"
 COLUMNS = (
-    "编号", "来源", "发现日期", "镇", "村委会", "位置描述", "经度", "纬度", "二级类别", "问题描述", "数量", "整改时限", "整改状态", "完成日期",
+    "编号", "来源", "发现日期", "镇", "村委会", "位置描述", "经度", "纬度", "二级类别",
+    "问题描述", "数量", "整改时限", "整改状态", "完成日期",
 )  # fmt: skip
 CATEGORIES = (
     "垃圾乱扔乱放",

@@ -1,70 +1,87 @@
-"""Runs the benchmarks and prints one table: ``python3 run.py bench [names] [--quick] [--workspace DIR]``.
+"""Measure what villagemap promises, beside its peers on the same machine in the same run; prints one table.
 
-Every row says what was measured, the bar, the figure and a peer's figure of the same run. Nothing here is a test: the
-machine is named, and ratios tell more than digits.
+python3 run.py bench                 everything, at full size: some minutes for the county, some for the runs
+python3 run.py bench --quick         10,000 rows and 20,000 issues: a minute or two
+python3 run.py bench import tiles    only these
 """
 
 import argparse
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import exports
 import imports
-import serving
+import pages
+import scores
 import start
+import tiles
 import writes
 from measuring import run
 from table import Row, machine, markdown
 
-import run as project
+ROWS, ISSUES = 100_000, 1_000_000
+QUICK_ROWS, QUICK_ISSUES = 10_000, 20_000
+NAMES = ("start", "import", "export", "tiles", "pages", "writes", "scores")
+NEED_COUNTY = frozenset({"export", "tiles", "pages"})
 
-NAMES = ("start", "imports", "writes", "exports", "serving")
 
-
-def main() -> None:
-    """Measure what is named (all by default) and print the table."""
-    options = _options()
+def main(words: Sequence[str]) -> None:
+    options = parser().parse_args(words)
     names = options.names or NAMES
-    with tempfile.TemporaryDirectory(prefix="villagemap-bench-") as folder:
-        found: list[Row] = []
-        if "start" in names:
-            found += start.rows()
-        if "imports" in names:
-            found += imports.rows(Path(folder), options.rows, options.runs)
-        if "writes" in names:
-            found += writes.rows(Path(folder), writes.small_county(Path(folder)))
-        if {"exports", "serving"} & set(names):
-            big = options.workspace or _built(Path(folder), options.issues)
-            if "exports" in names:
-                found += exports.rows(Path(folder), big, options.issues, options.runs)
-            if "serving" in names:
-                found += serving.rows(big, options.issues, project.find_browser() or "")
-    print(f"{machine()}\n\n{markdown(found)}")
+    if unknown := set(names) - set(NAMES):
+        parser().error(f"unknown: {', '.join(unknown)}; known: {', '.join(NAMES)}")
+    with tempfile.TemporaryDirectory(prefix="villagemap-bench-") as temporary:
+        folder = Path(temporary)
+        workspace = options.workspace or folder / "county"
+        if NEED_COUNTY.intersection(names) and not (workspace / "villagemap.gpkg").exists():
+            say(f"building a county of {options.issues:,} issues")
+            built = run(demo(workspace, options.issues))
+            say(f"built in {built.wall_s:.0f} s ({built.cpu_s:.0f} s CPU), {built.own_mb:.0f} MB at most")
+        measured: dict[str, Callable[[], list[Row]]] = {
+            "start": start.rows,
+            "import": lambda: imports.rows(folder, options.rows, options.runs),
+            "export": lambda: exports.rows(folder, workspace, options.issues, options.runs),
+            "tiles": lambda: tiles.rows(workspace, options.issues),
+            "pages": lambda: pages.rows(folder, workspace, options.issues, options.runs),
+            "writes": lambda: writes.rows(folder, writes.small_county(folder)),
+            "scores": lambda: scores.rows(folder, options.rows, options.runs),
+        }
+        table: list[Row] = []
+        for name in names:
+            say(f"measuring {name}")
+            table += measured[name]()
+    print(machine(), markdown(table), f"Median of {options.runs} runs where nothing else is said.", sep="\n\n")
 
 
-def _options() -> argparse.Namespace:
-    words = argparse.ArgumentParser(prog="villagemap bench")
-    words.add_argument("names", nargs="*", choices=[*NAMES, []], help=f"default: {', '.join(NAMES)}")
-    words.add_argument("--quick", action="store_true", help="a tenth and a fiftieth of the data, for a first look")
-    words.add_argument("--rows", type=int, default=0, help="rows to import (100,000)")
-    words.add_argument("--issues", type=int, default=0, help="issues of the big county (1,000,000)")
-    words.add_argument("--runs", type=int, default=3, help="runs of each, of which the median counts")
-    words.add_argument("--workspace", type=Path, help="a sample county of --issues that is there already")
-    options = words.parse_args()
-    options.rows = options.rows or (10_000 if options.quick else 100_000)
-    options.issues = options.issues or (20_000 if options.quick else 1_000_000)
-    return options
+def parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    words = argparse.ArgumentParser("bench", description=__doc__, formatter_class=raw)
+    words.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}; default: all")
+    words.add_argument("--rows", type=int, default=ROWS, help="rows of the ledger, default: %(default)s")
+    words.add_argument("--issues", type=int, default=ISSUES, help="issues of the county, default: %(default)s")
+    words.add_argument("--runs", type=int, default=3, help="of each, for the median, default: %(default)s")
+    words.add_argument("--workspace", type=Path, help="where the county is, or is built to be used again")
+    quick = {"rows": QUICK_ROWS, "issues": QUICK_ISSUES}
+    words.add_argument("--quick", action=_Quick, nargs=0, help=f"small sizes: {quick['rows']}, {quick['issues']}")
+    return words
 
 
-def _built(folder: Path, issues: int) -> Path:
-    workspace = folder / "big"
-    run([sys.executable, "-m", "villagemap", "demo", "--issues", str(issues), "--no-serve", "--dir", workspace])
-    return workspace
+class _Quick(argparse.Action):
+    def __call__(self, _parser: object, options: argparse.Namespace, *_: object) -> None:
+        options.rows, options.issues = QUICK_ROWS, QUICK_ISSUES
+
+
+def demo(workspace: Path, count: int) -> list[str | Path]:
+    return [sys.executable, "-m", "villagemap", "demo", "--issues", str(count), "--no-serve", "--dir", workspace]
+
+
+def say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
