@@ -6,9 +6,8 @@ with their sightings, photos and GeoJSON text, places, operations. Subjects are 
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import orjson
@@ -21,6 +20,8 @@ from villagemap.store.records import RECORD_TYPES, records
 from villagemap.store.rows import Names, centres, feature_text, geometry_json, shapes_of
 
 _BLOCK = 2000
+_TOLD = ("seq", "subject", "kind", "at", "actor", "operation")
+"""What an event's row says that its body says too."""
 
 State = tuple[Fields, int, int]
 """Folded fields, how many events of the row itself, seq of the last of them."""
@@ -59,7 +60,9 @@ def replay(connection: sqlite3.Connection, county: str) -> Replay:
 def hash_of(connection: sqlite3.Connection, county: str, seq: int) -> str | None:
     """The hash of event ``seq``, made anew from the bodies of all events up to it; None if one of them is missing."""
     digest, count = genesis(county), 0
-    rows = connection.execute("SELECT seq, body FROM events WHERE county = ? AND seq <= ? ORDER BY seq", (county, seq))
+    rows = _plain(connection).execute(
+        "SELECT seq, body FROM events WHERE county = ? AND seq <= ? ORDER BY seq", (county, seq)
+    )
     for number, body in rows:
         count += 1
         if number != count:
@@ -70,7 +73,7 @@ def hash_of(connection: sqlite3.Connection, county: str, seq: int) -> str | None
 
 def _check_chain(connection: sqlite3.Connection, county: str) -> None:
     previous, expected = genesis(county), 1
-    rows = connection.execute("SELECT seq, body, hash FROM events WHERE county = ? ORDER BY seq", (county,))
+    rows = _plain(connection).execute("SELECT seq, body, hash FROM events WHERE county = ? ORDER BY seq", (county,))
     for seq, body, digest in rows:
         if seq != expected:
             raise _Found("events", str(expected), "event_missing")
@@ -115,9 +118,10 @@ def _check_block(rows: Sequence[sqlite3.Row], issues: Sequence[Issue], block: _B
         geometry = geometry_json(issue.geometry, shapes[position])
         if row["feature"] != feature_text(issue, issue.number, issue.revision, block.names, geometry):
             raise _Found("issue_features", issue.number or issue.id, "row_changed")
-        shown = (row["lon"], row["lat"]) if row["lon"] is not None else (np.nan, np.nan)
-        if not np.array_equal(shown, middle[position], equal_nan=True):
-            raise _Found("issues", issue.number or issue.id, "row_changed")
+    shown = np.array([(row["lon"], row["lat"]) for row in rows], np.float64).reshape(-1, 2)
+    moved = ~((shown == middle) | (np.isnan(shown) & np.isnan(middle))).all(axis=1)
+    for position in np.flatnonzero(moved).tolist():
+        raise _Found("issues", issues[position].number or issues[position].id, "row_changed")
     return erased
 
 
@@ -147,11 +151,11 @@ def _check_erased(actual: Fields, erased: set[str], key: str) -> None:
 
 
 def _personal_values(connection: sqlite3.Connection, county: str, after: str, last: str) -> dict[str, tuple[str, str]]:
-    rows = connection.execute(
+    rows = _plain(connection).execute(
         "SELECT hash, salt, value FROM personal_values WHERE county = ? AND subject > ? AND subject <= ?",
         (county, after, last),
     )
-    return {row["hash"]: (row["salt"], row["value"]) for row in rows}
+    return {digest: (salt, value) for digest, salt, value in rows}
 
 
 def _photos(connection: sqlite3.Connection, county: str, after: str, last: str) -> dict[str, Fields]:
@@ -207,25 +211,25 @@ def _states(connection: sqlite3.Connection, county: str, after: str, last: str) 
     folded: dict[str, Fields] = defaultdict(dict)
     counts: dict[str, int] = defaultdict(int)
     seqs: dict[str, int] = defaultdict(int)
-    for row, body in _bodies(connection, county, after, last):
-        subject = row["subject"]
-        fold(folded[subject], body["set"])
-        if row["kind"] != "photo.add":
-            counts[subject] += 1
-            seqs[subject] = row["seq"]
-    return {subject: (state, counts[subject], seqs[subject]) for subject, state in folded.items()}
-
-
-def _bodies(
-    connection: sqlite3.Connection, county: str, after: str, last: str
-) -> Iterator[tuple[sqlite3.Row, dict[str, Any]]]:
-    rows = connection.execute(
-        "SELECT seq, subject, kind, at, actor, operation, body FROM events"
+    rows = _plain(connection).execute(
+        f"SELECT body, {', '.join(_TOLD)} FROM events"
         " WHERE county = ? AND subject > ? AND subject <= ? ORDER BY subject, seq",
         (county, after, last),
     )
-    for row in rows:
-        body = orjson.loads(row["body"])
-        if any(row[name] != body.get(name) for name in ("seq", "subject", "kind", "at", "actor", "operation")):
-            raise _Found("events", str(row["seq"]), "event_changed")
-        yield row, body
+    for text, *shown in rows:
+        body = orjson.loads(text)
+        seq, subject, kind = shown[:3]
+        if shown != [*map(body.get, _TOLD)]:
+            raise _Found("events", str(seq), "event_changed")
+        fold(folded[subject], body["set"])
+        if kind != "photo.add":
+            counts[subject] += 1
+            seqs[subject] = seq
+    return {subject: (state, counts[subject], seqs[subject]) for subject, state in folded.items()}
+
+
+def _plain(connection: sqlite3.Connection) -> sqlite3.Cursor:
+    """A cursor whose rows are bare tuples, which are a third quicker to take apart."""
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    return cursor
