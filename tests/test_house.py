@@ -310,6 +310,9 @@ def test_every_room_that_the_architecture_names_exists():
     assert {room for room in rooms if not ((SOURCE / room).is_dir() or (SOURCE / f"{room}.py").is_file())} == set()
 
 
+GROUPS = {"links", "meeting", "places", "sweep", "tokens", "users"}
+
+
 def commands(page: str) -> set[str]:
     """Every command line of ours in a page's code blocks."""
     blocks = re.findall(r"^```\w*\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
@@ -338,7 +341,7 @@ def test_every_command_in_the_docs_exists(page: str, line: str):
         assert len(words) < 2 or words[1].startswith("-") or f"run.py {words[1]}" in help_of("run.py")
         known = help_of("run.py")
     else:
-        known = help_of(*words[: 3 if words[1] == "places" else 2])
+        known = help_of(*words[: 3 if words[1] in GROUPS else 2])
     assert [word for word in words if word.startswith(("tests/", "docs/")) and not (ROOT / word).exists()] == []
     options = {word.partition("=")[0] for word in words if word.startswith("-")}
     assert {option for option in options if not re.search(rf"(?<![\w-]){option}(?![\w-])", known)} == set(), page

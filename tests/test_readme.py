@@ -19,28 +19,35 @@ ROOT = Path(__file__).parents[1]
 ENV = os.environ | {"VILLAGEMAP_LANG": "en", "PYTHONUTF8": "1"}
 
 
-def steps(page: str) -> list[list[str]]:
-    """The words of each ``villagemap …`` line in the page's code blocks."""
-    blocks = re.findall(r"^```\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+FIVE_STEPS, AT_WORK = 2, 3
+"""Which section of a README, counted by its second-level headings from 1."""
+
+
+def steps(page: str, section: int = FIVE_STEPS) -> list[list[str]]:
+    """The words of each ``villagemap …`` line in the code blocks of one section."""
+    told = (ROOT / page).read_text(encoding="utf-8").split("\n## ")[section]
+    blocks = re.findall(r"^```\n(.*?)^```", told, re.DOTALL | re.MULTILINE)
     return [shlex.split(line)[1:] for line in "".join(blocks).splitlines() if line.startswith("villagemap ")]
 
 
+def take(words: list[str], folder: Path, said: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "villagemap", *words],
+        cwd=folder,
+        env=ENV,
+        input=said,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
 def follow(page: str, folder: Path) -> list[subprocess.CompletedProcess[str]]:
-    """Take all steps but the last one, which serves."""
+    """Take all of the five steps but the last one, which serves."""
     shutil.copytree(ROOT / "docs" / "examples", folder / "docs" / "examples")
     *written, serving = steps(page)
     assert serving[0] == "serve"
-    return [
-        subprocess.run(
-            [sys.executable, "-m", "villagemap", *words],
-            cwd=folder,
-            env=ENV,
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-        )
-        for words in written
-    ]
+    return [take(words, folder) for words in written]
 
 
 def fetch(address: str) -> bytes:
@@ -65,11 +72,13 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_both_languages_take_the_same_steps():
-    english, chinese = (
-        [[word for word in words if word not in {"My county", "我的县"}] for words in steps(page)]
-        for page in ("README.md", "README.zh-CN.md")
-    )
-    assert english == chinese
+    for section in (FIVE_STEPS, AT_WORK):
+        english, chinese = (
+            [[word for word in words if word not in {"My county", "我的县"}] for words in steps(page, section)]
+            for page in ("README.md", "README.zh-CN.md")
+        )
+        assert english == chinese
+        assert english
 
 
 def test_every_row_of_the_example_is_stored(followed: Path):
@@ -103,3 +112,11 @@ def test_the_last_step_serves_the_county(followed: Path):
     finally:
         server.terminate()
         server.wait()
+
+
+def test_a_county_at_work_as_the_readme_says(followed: Path):
+    for words in steps("README.md", AT_WORK):
+        if words[0] != "serve":
+            done = take(words, followed, "a-password-for-the-town\n" * 2)
+            assert done.returncode == 0, (words, done.stderr)
+    assert (followed / "county.zip").stat().st_size > 10_000
