@@ -5,6 +5,9 @@ from typing import Any
 
 from villagemap.api.documents import FEATURE, TILE
 from villagemap.api.issues import CARD
+from villagemap.api.work import ACTED, REPORTED
+
+OURS = {"origin": "http://localhost"}
 
 
 def schemas(value: Any) -> Iterator[dict]:
@@ -72,3 +75,22 @@ def test_examples_have_the_shape_of_answers(client):
     card = client.get("/issues/019c0000-0000-7000-8000-000000000001").json()
     assert set(CARD) <= set(card)
     assert set(CARD["events"][0]) == set(card["events"][0])
+
+
+def test_every_write_of_a_days_work_tells_what_it_takes(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    writes = [path for path, told in paths.items() if "post" in told and told["post"]["tags"] == ["work"]]
+    assert len(writes) == 3
+    for path in (*writes, "/campaigns", "/sweeps/{sweep}/board", "/sweeps/{sweep}/check-in"):
+        content = paths[path]["post"]["requestBody"]["content"]
+        for form in content.values():
+            assert all(field["description"] for field in form["schema"]["properties"].values()), path
+        pictured = "photo" in content["multipart/form-data"]["schema"]["properties"]
+        assert pictured == (path not in {"/campaigns", "/sweeps/{sweep}/board"}), path
+
+
+def test_examples_have_the_shape_of_what_a_write_answers(changing):
+    reported = changing.post("/report", json={"category": "toilet_dry", "village": "449923101200"}, headers=OURS)
+    assert (reported.status_code, set(REPORTED)) == (201, set(reported.json()))
+    acted = changing.post(f"/issues/{reported.json()['id']}/actions/register", json={}, headers=OURS)
+    assert (acted.status_code, set(ACTED)) == (200, set(acted.json()))

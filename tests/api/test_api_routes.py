@@ -6,7 +6,7 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
-from villagemap.api import assets, features, issues, login_pages, pages, scores, sweeps, tiles
+from villagemap.api import assets, features, issues, login_pages, pages, scores, sweep_pages, sweeps, tiles, work
 from villagemap.api.app import create_app
 from villagemap.auth import NOBODY
 from villagemap.flows.registry import FLOWS
@@ -27,7 +27,7 @@ PUBLIC = {
 
 ROUTERS = (
     assets.router, assets.favicon, features.router, issues.router, login_pages.router, pages.router,
-    scores.router, sweeps.router, tiles.router,
+    scores.router, sweep_pages.router, sweeps.router, tiles.router, work.router,
 )  # fmt: skip
 SAMPLES = {
     "code": "449923101", "collection": "towns", "name": "none", "issue_id": "019c0000-0000-7000-8000-000000000001",
@@ -69,11 +69,23 @@ def test_the_owner_gets_an_answer_of_every_route(client, path):
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_nothing_else_is_written(client, method):
     assert {
-        ("/login", "POST"), ("/logout", "POST"), ("/link", "POST"), ("/sweeps/{sweep}/visits", "POST"),
-        ("/sweeps/{sweep}/close", "POST"), ("/meetings", "POST"),
+        ("/campaigns", "POST"), ("/issues/{issue_id}/actions/{code}", "POST"), ("/issues/{issue_id}/photos", "POST"),
+        ("/link", "POST"), ("/login", "POST"), ("/logout", "POST"), ("/meetings", "POST"), ("/report", "POST"),
+        ("/sweeps/{sweep}/board", "POST"), ("/sweeps/{sweep}/check-in", "POST"), ("/sweeps/{sweep}/close", "POST"),
+        ("/sweeps/{sweep}/visits", "POST"),
     } == WRITES  # fmt: skip
     for path in PATHS:
         if (path, method) in WRITES:
             continue
         answer = client.request(method, sample(path), headers={"origin": "http://localhost"})
         assert (answer.status_code, answer.json()["code"]) == (405, "method_unknown"), path
+
+
+@pytest.mark.parametrize("path", sorted(path for path, *_ in WRITES if path not in {"/link", "/login", "/logout"}))
+def test_who_may_nothing_writes_nothing(unchanged, path):
+    nobody = TestClient(create_app(unchanged, actor=NOBODY), base_url="http://localhost")
+    said = {"category": "toilet_dry", "name": "x", "place": "v4", "lon": 111.15, "lat": 20.65, "stage": "before"}
+    at = sample(path.replace("{code}", "close"))
+    answer = nobody.post(at, json=said, headers={"origin": "http://localhost"})
+    refusals = {"forbidden", "unknown_issue", "field_unreadable"}  # what lacks its photo is never looked at
+    assert answer.json()["code"] in refusals, answer.text

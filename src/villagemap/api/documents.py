@@ -1,5 +1,6 @@
 """The API's own description: OpenAPI 3.0, with examples, and nothing in it that 3.0 doesn't know."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -52,17 +53,31 @@ EXAMPLES: dict[str, Any] = {
 _FAULTS = {400: "The request can't be meant so", 404: "There is no such thing", 409: "It can't be done as things stand"}
 
 
-def answers(media_type: str, *faults: int, example: Any = None) -> dict[int | str, dict[str, Any]]:  # noqa: ANN401
-    """What a route answers, for its description."""
+def answers(
+    media_type: str,
+    *faults: int,
+    example: Any = None,  # noqa: ANN401 - anything that JSON can say
+    status: int = 200,
+) -> dict[int | str, dict[str, Any]]:
+    """What a route answers, for its description; ``status`` where all is well."""
     shown = example if example is not None else EXAMPLES.get(media_type)
     content: dict[str, Any] = {"schema": {} if media_type.startswith(("text/", "image/")) else {"type": "object"}}
     if shown is not None:
         content["example"] = shown
-    told: dict[int | str, dict[str, Any]] = {200: {"description": "OK", "content": {media_type: content}}}
-    for status in (400, *faults):
+    told: dict[int | str, dict[str, Any]] = {status: {"description": "OK", "content": {media_type: content}}}
+    for fault in (400, *faults):
         problem = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": PROBLEM_EXAMPLE}
-        told[status] = {"description": _FAULTS[status], "content": {PROBLEM: problem}}
+        told[fault] = {"description": _FAULTS[fault], "content": {PROBLEM: problem}}
     return told
+
+
+def takes(fields: Mapping[str, str], *, photo: bool = False) -> dict[str, Any]:
+    """What a route is sent, for its description: a JSON object or a form with these fields, name to meaning."""
+    properties: dict[str, Any] = {name: {"type": "string", "description": told} for name, told in fields.items()}
+    picture = {"photo": {"type": "string", "format": "binary", "description": "JPEG, PNG or HEIC"}} if photo else {}
+    form = {"schema": {"type": "object", "properties": {**properties, **picture}}}
+    plain = {"schema": {"type": "object", "properties": properties}}
+    return {"requestBody": {"content": {"application/json": plain, "multipart/form-data": form}}}
 
 
 _PROBLEM_SCHEMA = {

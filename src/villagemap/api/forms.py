@@ -1,6 +1,7 @@
 """What pages and programs send: forms, JSON and photos, read strictly."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import BinaryIO, TypeVar
@@ -17,6 +18,27 @@ Value = TypeVar("Value")
 
 MOST_FIELDS = 40
 MOST_TEXT = 2_000
+
+CAPTURE_FIELDS = {
+    "lon": "longitude of the phone, WGS 84 degrees",
+    "lat": "latitude of the phone",
+    "accuracy_m": "its accuracy in metres",
+    "tapped": "1 where the position was tapped on a map",
+    "device_at": "the phone's clock when the picture was taken, milliseconds since 1970",
+    "submitted_at": "the phone's clock when it was sent",
+    "live": "1 for a picture that was taken for this form",
+}
+"""What `capture_of` reads, for the API's description."""
+ACTION_FIELDS = {
+    "reason": "why, in words",
+    "quantity_done": "how much is done by now",
+    "until": "a day like 2026-03-31, to which it is deferred",
+    "lead_unit": "code or name of the lead unit",
+    "help_units": "helping units, with commas between them",
+    "duplicate_of": "number or id of the issue that this one repeats",
+}
+"""What `given_of` reads."""
+KEY_FIELDS = {"key": "chosen by the sender: a retry with the same gets the same answer (or header Idempotency-Key)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +104,11 @@ def _instant(word: str) -> datetime:
         raise ValueError(word) from fault
 
 
-async def sent(request: Request) -> Sent:
+@asynccontextmanager
+async def received(request: Request) -> AsyncIterator[Sent]:
     """A request's body: a form (with at most one photo, named ``photo``) or a JSON object of plain values.
+
+    The photo can be read inside of the block; its file is closed and gone behind it.
 
     Raises
     ------
@@ -91,13 +116,21 @@ async def sent(request: Request) -> Sent:
         ``body_unreadable`` if it is neither.
     """
     if request.headers.get("content-type", "").startswith("application/json"):
-        return Sent(_json_fields(await request.body()))
-    form = await request.form(max_files=1, max_fields=MOST_FIELDS)
-    fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-    photo = form.get("photo")
-    if isinstance(photo, UploadFile) and photo.size:
-        return Sent(fields, photo.file, (photo.filename or "photo")[:100])
-    return Sent(fields)
+        yield Sent(_json_fields(await request.body()))
+        return
+    async with request.form(max_files=1, max_fields=MOST_FIELDS) as form:
+        fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+        photo = form.get("photo")
+        if isinstance(photo, UploadFile) and photo.size:
+            yield Sent(fields, photo.file, (photo.filename or "photo")[:100])
+        else:
+            yield Sent(fields)
+
+
+async def sent(request: Request) -> Sent:
+    """A request's fields where no photo is wanted; raises as `received` does."""
+    async with received(request) as said:
+        return Sent(said.fields)
 
 
 def _json_fields(body: bytes) -> dict[str, str]:

@@ -11,13 +11,13 @@ from starlette.responses import RedirectResponse, Response
 from uuid_utils import uuid7
 
 from villagemap.api.deps import Asked, lang_given
-from villagemap.api.documents import answers
-from villagemap.api.forms import Sent, capture_of, sent
+from villagemap.api.documents import answers, takes
+from villagemap.api.forms import CAPTURE_FIELDS, Sent, capture_of, received, sent
 from villagemap.api.frame import TAP_CSP, framed, grouped_categories
 from villagemap.api.language import lang_of
 from villagemap.api.problems import wants_page
 from villagemap.api.sweeps import SWEEP, VISIT
-from villagemap.auth import Policy, allows
+from villagemap.auth import Policy, allows, permit
 from villagemap.errors import VillagemapError, WrongUseError
 from villagemap.flows.evidence import add_photo
 from villagemap.flows.registry import Session
@@ -47,6 +47,24 @@ JSON = "application/json"
 MOST_KEY = 100
 MOST_OPEN = 60
 """A board with at most so many places still to visit shows them all; with more, each town's are folded away."""
+
+KEY = "a UUID chosen by the sender: a retry with the same gets the same answer (or header Idempotency-Key)"
+BEGIN_FIELDS = {
+    "id": KEY,
+    "name": "what it is called",
+    "town": "codes or names of towns, with commas between them; all that one may sweep where blank",
+    "hamlets": "1 to list hamlets beside their villages",
+    "category": "code of the one category to look for",
+    "from_issue": "number or id of the finding that it starts from",
+}
+VISIT_FIELDS = {
+    "id": KEY,
+    "place": "a listed place: code, id or name",
+    "issues": "1 where something was found",
+    "note": "what else there is to say",
+    "reason": "why the place can't be reached; no position is asked for then",
+    "category": "code of the category of what was found: it is reported as an issue, with the photo",
+}
 
 Lang = Annotated[str, Depends(lang_given)]
 
@@ -148,12 +166,14 @@ def _title(state: SweepState, lang: str) -> str:
     return title
 
 
-@router.post("/campaigns", summary="Begin a sweep", responses=answers(JSON, 409, example=SWEEP))
+@router.post(
+    "/campaigns",
+    summary="Begin a sweep",
+    responses=answers(JSON, 409, example=SWEEP, status=201),
+    openapi_extra=takes(BEGIN_FIELDS),
+)
 async def begin(request: Request, session: Asked) -> Response:
-    """Begin a sweep over a list that is frozen now; by the page's form or as JSON, once for a key.
-
-    ``name``, and where wanted ``town``, ``hamlets=1``, ``category``, ``from_issue`` (the finding that it starts from).
-    """
+    """Begin a sweep over a list that is frozen now; by the page's form or as JSON, once for a key."""
     said = await sent(request)
     return await run_in_threadpool(_begin, request, session, said)
 
@@ -267,7 +287,12 @@ def _just(session: Session, state: SweepState, word: str, lang: str) -> str:
     return text("sweeps.page.counted", lang, place=place.name, outcome=text(f"sweeps.outcomes.{line.outcome}", lang))
 
 
-@router.post("/sweeps/{sweep}/board", summary="Close a sweep by its page", responses=answers("text/html", 404, 409))
+@router.post(
+    "/sweeps/{sweep}/board",
+    summary="Close a sweep by its page",
+    responses=answers("text/html", 404, 409),
+    openapi_extra=takes({"id": KEY}),
+)
 async def close(request: Request, session: Asked, sweep: str) -> Response:
     """The board's close button; the refusal stands on the board and names the missed."""
     said = await sent(request)
@@ -299,6 +324,7 @@ def check_in_page(request: Request, session: Asked, sweep: str, place: Listed, l
 def _check_in_values(session: Session, word: str, place: str, lang: str) -> dict[str, Any]:
     sweep = coverage(session, word).sweep
     listed, gazetteer = find_listed(session, sweep, place), session.workspace.gazetteer()
+    permit(session.actor, Policy.SWEEP, "sweeps.check_in", scope_in(session, sweep, listed))
     known, town = gazetteer.by_id.get(listed.place_id), gazetteer.by_id.get(listed.town_id)
     return {
         "s": catalog("sweeps", lang)["page"],
@@ -313,14 +339,19 @@ def _check_in_values(session: Session, word: str, place: str, lang: str) -> dict
     }
 
 
-@router.post("/sweeps/{sweep}/check-in", summary="Check in by the page", responses=answers(JSON, 404, example=VISIT))
+@router.post(
+    "/sweeps/{sweep}/check-in",
+    summary="Check in by the page",
+    responses=answers(JSON, 404, 409, example=VISIT, status=201),
+    openapi_extra=takes(VISIT_FIELDS | CAPTURE_FIELDS, photo=True),
+)
 async def checked_in(request: Request, session: Asked, sweep: str) -> Response:
     """A visit as ``/sweeps/{sweep}/visits`` takes it; with ``category`` and a photo the finding is reported as well.
 
     The photo is graded, and proves the visit where its grade and its own clock suffice.
     """
-    said = await sent(request)
-    return await run_in_threadpool(_checked_in, request, session, sweep, said)
+    async with received(request) as said:
+        return await run_in_threadpool(_checked_in, request, session, sweep, said)
 
 
 def _checked_in(request: Request, session: Session, sweep: str, said: Sent) -> Response:

@@ -11,12 +11,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from villagemap.api.deps import Asked, lang_given
-from villagemap.api.documents import answers
-from villagemap.api.forms import Sent, capture_of, given_of, sent
+from villagemap.api.documents import answers, takes
+from villagemap.api.forms import ACTION_FIELDS, CAPTURE_FIELDS, KEY_FIELDS, Sent, capture_of, given_of, received
 from villagemap.api.frame import TAP_CSP, framed, grouped_categories, own_town
 from villagemap.api.language import lang_of
 from villagemap.api.problems import wants_page
-from villagemap.auth import Policy
+from villagemap.auth import Policy, permit
 from villagemap.errors import VillagemapError, WrongUseError
 from villagemap.flows.actions import Possible, may_take, possible_actions, take_action
 from villagemap.flows.evidence import add_photo, grades_by_photo
@@ -29,6 +29,20 @@ from villagemap.settings import TIME_ZONE
 from villagemap.texts import catalog, text
 
 router = APIRouter(tags=["work"])
+
+JSON = "application/json"
+ACTED = {"id": "019c0000-0000-7000-8000-000000000001", "status": "submitted", "revision": 3}
+GRADED = {"sha256": "0" * 64, "stage": "after", "grade": "B", "reasons": ["It was chosen from the album."]}
+REPORTED = {"id": "019c0000-0000-7000-8000-000000000001", "status": "reported"}
+REPORT_FIELDS = {
+    "id": "a UUID chosen by the sender: the same again is the same report",
+    "category": "code of its category",
+    "description": "what is wrong",
+    "location_text": "where it is, in words",
+    "village": "code or name of the village, where no position tells it",
+    "severity": "1 slight to 5 grave",
+    "quantity_found": "how many, in the category's unit",
+}
 
 WITH_PHOTO = frozenset({"submit", "interim", "progress"})
 """Actions whose form takes a photo along."""
@@ -124,6 +138,7 @@ def _pictures(session: Session, issue: Issue) -> dict[str, str]:
 @router.get("/issues/{issue_id}/story", summary="An issue's page", responses=answers("text/html", 404))
 def story_page(request: Request, session: Asked, issue_id: str, lang: Lang) -> Response:
     """An issue's story in plain words, its photos, and every action that the reader may take now."""
+    permit(session.actor, Policy.READ, "issues.show")
     return framed(request, "issue.html", session, _story(request, session, issue_id), lang=lang)
 
 
@@ -188,11 +203,18 @@ def _button(possible: Possible, lang: str) -> dict[str, Any]:
     }
 
 
-@router.post("/issues/{issue_id}/actions/{code}", summary="Take an action", responses=answers("application/json", 404))
+@router.post(
+    "/issues/{issue_id}/actions/{code}",
+    summary="Take an action",
+    responses=answers(JSON, 404, 409, example=ACTED),
+    openapi_extra=takes(
+        {"revision": "the revision that was looked at", **ACTION_FIELDS, **KEY_FIELDS, **CAPTURE_FIELDS}, photo=True
+    ),
+)
 async def act(request: Request, session: Asked, issue_id: str, code: str) -> Response:
     """One step of an issue's life, by the page's form or as JSON; a retry with the same key gets the same answer."""
-    said = await sent(request)
-    return await run_in_threadpool(_act, request, session, issue_id, code, said)
+    async with received(request) as said:
+        return await run_in_threadpool(_act, request, session, issue_id, code, said)
 
 
 def _act(request: Request, session: Session, issue_id: str, code: str, said: Sent) -> Response:
@@ -216,29 +238,35 @@ def _act(request: Request, session: Session, issue_id: str, code: str, said: Sen
     if wants_page(request.headers):
         return RedirectResponse(f"/issues/{issue.id}/story", 303)
     return Response(orjson.dumps({"id": issue.id, "status": issue.status, "revision": issue.revision}),
-                    media_type="application/json")  # fmt: skip
+                    media_type=JSON)  # fmt: skip
 
 
-@router.post("/issues/{issue_id}/photos", summary="Add a photo", responses=answers("application/json", 404))
+@router.post(
+    "/issues/{issue_id}/photos",
+    summary="Add a photo",
+    responses=answers(JSON, 404, example=GRADED, status=201),
+    openapi_extra=takes({"stage": "before, during, after or interim", **CAPTURE_FIELDS}, photo=True),
+)
 async def photo(request: Request, session: Asked, issue_id: str) -> Response:
     """A photo of an issue, with how it came; answers with its grade and the reasons."""
-    said = await sent(request)
-    if said.photo is None:
-        raise WrongUseError("field_unreadable", name="photo", value="")
-    kept, grade = await run_in_threadpool(
-        add_photo, session, issue_id, said.text("stage"), said.photo, said.photo_name, capture_of(said)
-    )
+    async with received(request) as said:
+        if said.photo is None:
+            raise WrongUseError("field_unreadable", name="photo", value="")
+        kept, grade = await run_in_threadpool(
+            add_photo, session, issue_id, said.text("stage"), said.photo, said.photo_name, capture_of(said)
+        )
     if wants_page(request.headers):
         return RedirectResponse(f"/issues/{quote(kept.issue_id)}/story", 303)
     lang = lang_of(request.scope)
     told = {"sha256": kept.sha256, "stage": kept.stage, "grade": grade.letter.value,
             "reasons": [reason.sentence(lang) for reason in grade.reasons]}  # fmt: skip
-    return Response(orjson.dumps(told), 201, media_type="application/json")
+    return Response(orjson.dumps(told), 201, media_type=JSON)
 
 
 @router.get("/report", summary="Report an issue", responses=answers("text/html"))
 def report_page(request: Request, session: Asked, lang: Lang) -> Response:
     """The form for a new report."""
+    permit(session.actor, Policy.REPORT, "issue.report")
     return framed(request, "report.html", session, _choices(request, session), lang=lang, csp=TAP_CSP)
 
 
@@ -247,11 +275,16 @@ def _choices(request: Request, session: Session) -> dict[str, Any]:
     return {"groups": grouped_categories(session, lang_of(request.scope)), "tap_town": own_town(session)}
 
 
-@router.post("/report", summary="Report an issue", responses=answers("application/json"))
+@router.post(
+    "/report",
+    summary="Report an issue",
+    responses=answers(JSON, 409, example=REPORTED, status=201),
+    openapi_extra=takes(REPORT_FIELDS | CAPTURE_FIELDS, photo=True),
+)
 async def report(request: Request, session: Asked) -> Response:
     """Take a report in, with its photo; the same id again is the same report."""
-    said = await sent(request)
-    return await run_in_threadpool(_report, request, session, said)
+    async with received(request) as said:
+        return await run_in_threadpool(_report, request, session, said)
 
 
 def _report(request: Request, session: Session, said: Sent) -> Response:
@@ -277,4 +310,4 @@ def _report(request: Request, session: Session, said: Sent) -> Response:
         return framed(request, "report.html", session, values, fault.status, csp=TAP_CSP)
     if wants_page(request.headers):
         return RedirectResponse(f"/issues/{issue.id}/story", 303)
-    return Response(orjson.dumps({"id": issue.id, "status": issue.status}), 201, media_type="application/json")
+    return Response(orjson.dumps({"id": issue.id, "status": issue.status}), 201, media_type=JSON)
