@@ -1,4 +1,4 @@
-"""A case on a phone: the cadre submits, the county returns it with a reason, the cadre submits again, the county closes."""
+"""A case on a phone: a cadre submits, the county returns it with a reason, the cadre submits again, the county closes."""
 
 import re
 import subprocess
@@ -6,8 +6,8 @@ import sys
 from dataclasses import replace
 
 import pytest
-from conftest import MORNING, TODAY, fill_tiny, tiny_issue, tiny_places
 
+from conftest import MORNING, TODAY, fill_tiny, tiny_issue, tiny_places
 from villagemap.auth import OWNER
 from villagemap.flows.accounts import add_user, grant
 from villagemap.flows.registry import Session
