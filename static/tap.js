@@ -5,6 +5,8 @@ const LEAFLET = "/static/vendor/leaflet/leaflet";
 const MOST_VILLAGES = 1000;
 const CLOSE = 14;
 const STEP = 24;
+const ARROWS = { ArrowUp: [0, -STEP], ArrowDown: [0, STEP], ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0] };
+const ZOOMS = { "+": 1, "=": 1, "-": -1 };
 const BORDER = { color: "#7B8794", weight: 1, fillColor: "#fff", fillOpacity: 1 };
 
 for (const box of document.querySelectorAll("[data-tap]")) prepare(box);
@@ -55,8 +57,8 @@ function loadLeaflet() {
 
 function draw(box, place, villages) {
   const map = L.map(place, {
-    attributionControl: false, zoomAnimation: false, fadeAnimation: false, inertia: false, keyboardPanDelta: STEP,
-    maxZoom: 18, minZoom: 7,
+    attributionControl: false, zoomAnimation: false, fadeAnimation: false, inertia: false, maxZoom: 18, minZoom: 7,
+    keyboard: false, // Leaflet's own arrows glide: Enter would set a place on the way
   });
   const style = (feature) => ({ ...BORDER, dashArray: feature.properties.approximate ? "6 5" : null });
   const layer = L.geoJSON(villages, { style, interactive: false, pointToLayer: dot });
@@ -107,10 +109,15 @@ function addCross(map, place, box, villages) {
     fill(box, at, villages);
   };
   map.on("click", ({ latlng }) => set(latlng));
+  place.tabIndex = 0;
   place.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.target !== place) return;
-    event.preventDefault(); // Enter sets the cross and sends nothing
-    set(map.getCenter());
+    if (event.target !== place || event.ctrlKey || event.altKey || event.metaKey) return;
+    const { key, shiftKey } = event;
+    if (key in ARROWS) map.panBy(ARROWS[key].map((step) => (shiftKey ? 4 * step : step)), { animate: false });
+    else if (key in ZOOMS) map.setZoom(map.getZoom() + ZOOMS[key]);
+    else if (key === "Enter") set(map.getCenter());
+    else return;
+    event.preventDefault(); // the page doesn't scroll, and Enter sends nothing
   });
 }
 

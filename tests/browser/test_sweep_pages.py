@@ -125,7 +125,12 @@ def test_the_keyboard_sets_the_cross(phone, county):
     first = float(phone.locator("#check-in [name=lon]").input_value())
     phone.keyboard.press("ArrowRight")
     phone.keyboard.press("Enter")
-    assert float(phone.locator("#check-in [name=lon]").input_value()) > first
+    east = float(phone.locator("#check-in [name=lon]").input_value()) - first
+    phone.keyboard.press("Shift+ArrowRight")
+    phone.keyboard.press("Enter")
+    farther = float(phone.locator("#check-in [name=lon]").input_value()) - first
+    assert 0 < east < 0.01  # at the village's own scale
+    assert farther == pytest.approx(5 * east, rel=0.05)
     assert "/check-in" in phone.url  # Enter on the map sends nothing
 
 
