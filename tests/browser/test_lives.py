@@ -1,4 +1,4 @@
-"""A case on a phone: a cadre submits, the county returns it with a reason, the cadre submits again, the county closes."""
+"""A case on a phone: submitted by a cadre, returned by the county with a reason, submitted again, closed."""
 
 import re
 import subprocess
