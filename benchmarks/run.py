@@ -19,14 +19,15 @@ import pages
 import scores
 import start
 import tiles
+import verifying
 import writes
 from measuring import run
 from table import Row, machine, markdown
 
 ROWS, ISSUES = 100_000, 1_000_000
 QUICK_ROWS, QUICK_ISSUES = 10_000, 20_000
-NAMES = ("start", "import", "export", "tiles", "pages", "writes", "scores")
-NEED_COUNTY = frozenset({"export", "tiles", "pages"})
+NAMES = ("start", "import", "export", "tiles", "pages", "verify", "writes", "scores")
+NEED_COUNTY = frozenset({"export", "tiles", "pages", "verify"})
 
 
 def main(words: Sequence[str]) -> None:
@@ -47,6 +48,7 @@ def main(words: Sequence[str]) -> None:
             "export": lambda: exports.rows(folder, workspace, options.issues, options.runs),
             "tiles": lambda: tiles.rows(workspace, options.issues),
             "pages": lambda: pages.rows(folder, workspace, options.issues, options.runs),
+            "verify": lambda: verifying.rows(workspace),
             "writes": lambda: writes.rows(folder, writes.small_county(folder)),
             "scores": lambda: scores.rows(folder, options.rows, options.runs),
         }

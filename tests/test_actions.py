@@ -225,8 +225,11 @@ def test_the_second_of_two_editors_is_told(tiny: Workspace) -> None:
     registered = take(tiny, ANALYST, "register", issue)
     session = Session(tiny, TOWN)
     take_action(session, "start", issue.id, given(), revision=registered.revision)
-    with pytest.raises(ConflictError, match="revision 3"):
+    with pytest.raises(ConflictError, match="revision 3") as told:
         take_action(session, "progress", issue.id, given(quantity_done=1.0), revision=registered.revision)
+    yours, theirs = told.value.params["yours"], told.value.params["theirs"]
+    assert (yours["revision"], yours["quantity_done"]) == (2, "1.0")
+    assert (theirs["revision"], theirs["status"], theirs["quantity_done"]) == (3, "rectifying", 0.0)
 
 
 def test_buttons_are_what_works(tiny: Workspace) -> None:

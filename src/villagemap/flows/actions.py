@@ -1,7 +1,7 @@
 """Flows that move an issue: one for each action of the workflow, decided, written and answered in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import orjson
 
@@ -92,7 +92,7 @@ def take_action(
             return _answered(session, orjson.loads(answered), issue_id, code)
         issue = _permitted(session, action, issue_id)
         if revision is not None and revision != issue.revision:
-            raise ConflictError("issue_changed", number=issue.number or issue.id, revision=issue.revision)
+            raise _changed_since(issue, revision, given)
         changes = _changes(session, action, issue, given)
         writer.record(changes)
         if code == "close":
@@ -102,6 +102,19 @@ def take_action(
             answer = orjson.dumps({"issue": issue.id, "action": code, "actor": session.actor.id}).decode()
             writer.keep_answer(key, answer, actor=session.actor.id, flow=f"issue.{code}", at=now())
     return _present(session, issue.id)
+
+
+def _changed_since(issue: Issue, revision: int, given: Given) -> ConflictError:
+    """The second of two editors sees both: how the issue stands now, and what they were about to say."""
+    stands = {"status": issue.status.value, "quantity_done": issue.quantity_done, "due_on": str(issue.due_on or "")}
+    said = {name: str(value) for name, value in asdict(given).items() if value not in (None, "", ())}
+    return ConflictError(
+        "issue_changed",
+        number=issue.number or issue.id,
+        revision=issue.revision,
+        yours={"revision": revision, **said},
+        theirs={"revision": issue.revision, **stands},
+    )
 
 
 def _answered(session: Session, answer: dict[str, str], issue_id: str, code: str) -> Issue:
