@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 import orjson
+import shapely
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
@@ -36,6 +37,7 @@ from villagemap.flows.sweep_views import (
 from villagemap.flows.sweeps import Position, begin_sweep, check_in, close_sweep, mark_unreachable, visit_by_photo
 from villagemap.flows.tasks import Report, report_issue
 from villagemap.model import Level
+from villagemap.outlines import draw_outlines
 from villagemap.reach import proof_of_visit
 from villagemap.settings import TIME_ZONE
 from villagemap.sweeps import VISITED, Coverage, Outcome
@@ -225,12 +227,28 @@ def _board_values(session: Session, word: str, lang: str, *, just: str = "") -> 
         "category": words.label("categories", sweep.category, lang) if sweep.category else "",
         "closed_on": f"{sweep.closed_at.astimezone(TIME_ZONE):%Y-%m-%d}" if sweep.closed_at else "",
         "towns": [(town, _bar(town, lang)) for town in state.towns],
+        **_drawn(session, state, lang),
         "missed": missed,
         "unfolded": len(state.missed) <= MOST_OPEN or len(missed) == 1,
         "unreachable": [_unreachable(line) for line in state.places if line.outcome is Outcome.UNREACHABLE],
         "just": _just(session, state, just, lang) if just else "",
         "may_close": sweep.closed_at is None and _may_all(session, sweep),
     }
+
+
+def _drawn(session: Session, state: SweepState, lang: str) -> dict[str, Any]:
+    """The sweep as a small map: what was not looked at is hatched, so that it never looks like nothing found."""
+    by_id = session.workspace.gazetteer().by_id
+    places = [by_id.get(line.place.place_id) for line in state.places]
+    shapes = [shapely.from_wkb(place.geometry) if place and place.geometry else None for place in places]
+    drawing = draw_outlines(shapes)
+    areas = [
+        (path, line.outcome.value, f"{line.place.name}: {text(f'sweeps.outcomes.{line.outcome.value}', lang)}")
+        for path, line in zip(drawing.paths, state.places, strict=True)
+        if path
+    ]
+    approximate = any(place is not None and place.approximate for place in places)
+    return {"drawing": drawing, "areas": areas, "approximate": approximate}
 
 
 def _may_all(session: Session, sweep: Sweep) -> bool:
