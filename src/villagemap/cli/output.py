@@ -168,7 +168,7 @@ def verify(
         told |= {"broken": found.broken._asdict() if found.broken else None, "erased": found.erased}
         told |= {"photos": asdict(found.photos) if found.photos else None, "anchors": [*map(asdict, found.anchors)]}
         print_json(told)
-    else:
+    if not as_json or not found.whole:
         for line in _verified(found):
             click.echo(line, err=True)
     if not found.whole:

@@ -5,6 +5,7 @@ One connection reads and one writes, each for one thread at a time: what is aske
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -112,8 +113,22 @@ def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
     if version > newest:
         raise WorkspaceError("schema_newer", path=str(path), version=version, newest=newest)
     if version < newest:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _into_wal(connection)
         _migrate(connection, version, path)
+
+
+def _into_wal(connection: sqlite3.Connection) -> None:
+    """Switch the journal; unlike other statements, this one doesn't wait for others by itself."""
+    deadline = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _migrate(connection: sqlite3.Connection, version: int, path: Path) -> None:
