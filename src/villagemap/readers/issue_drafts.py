@@ -6,7 +6,6 @@ would say something that nobody meant (an unknown category, an impossible positi
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -21,7 +20,7 @@ from villagemap.deadlines import due_on
 from villagemap.errors import BadInputError
 from villagemap.model import Issue, Level, Located, Place, Sighting, Status
 from villagemap.places import Gazetteer
-from villagemap.readers.cells import Cells
+from villagemap.readers.cells import Cells, meanings
 from villagemap.readers.columns import (
     ColumnMapping,
     ColumnMatch,
@@ -29,19 +28,23 @@ from villagemap.readers.columns import (
     parse_number,
 )
 from villagemap.readers.findings import Finding
-from villagemap.readers.positions import Position, Shapes, read_position, wgs84_shapes
+from villagemap.readers.positions import Positions, Shapes, read_positions, wgs84_shapes
 from villagemap.readers.sandbox import Row, Table
 from villagemap.vocabulary import Category, Vocabulary
 
 _DECIDED = frozenset({Status.DEFERRED, Status.DUPLICATE, Status.REJECTED})
 """What only the county decides: a file can't."""
+_STATUSES = {status.value: status for status in Status}
 
 
 Named = tuple[Place | None, str, Mapping[str, Any]]
 """The finest place that a row names, or what is wrong with its names: a finding's code and params."""
 
-Fields = dict[str, Any]
-"""What `Issue` is made of."""
+Columns = dict[str, list[Any]]
+"""Values of n rows by the names of `Issue`."""
+
+Where = tuple[str | None, str | None, str | None, Located]
+"""Ids of the finest place, the village and the town, and what is known of the position."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,21 +92,20 @@ class IssueDrafter:
 
     def drafts(self, rows: Sequence[Row]) -> list[Draft]:
         """One draft for each row, in their order."""
-        drafts, positions, named, told = [], [], [], []
-        for row in rows:
-            self._cells.turn_to(row)
-            position = read_position(self._cells, row, self._datum)
-            positions.append(position)
-            place, lost = self._named_place()
-            named.append(place)
-            row_key = self._row_key(row)
-            told.append(self._told(position, lost, row_key))
-            drafts.append(Draft(row.number, row_key, None, self._cells.findings))
-        self._locate(drafts, told, wgs84_shapes(positions, [draft.findings for draft in drafts]), named)
-        for draft, fields in zip(drafts, told, strict=True):
-            if fields and not any(finding.rejects for finding in draft.findings):
-                draft.issue = Issue(**fields)
-        return drafts
+        if not rows:
+            return []
+        cells = self._cells
+        cells.turn_to(rows)
+        positions = read_positions(cells, self._datum)
+        named, lost = self._named_places()
+        keys = [self._row_key(row) for row in rows]
+        told = self._told(positions, lost, keys)
+        self._locate(told, wgs84_shapes(cells, positions), named)
+        made = (Issue(**dict(zip(told, values, strict=True))) for values in zip(*told.values(), strict=True))
+        return [
+            Draft(row.number, key, None if any(finding.rejects for finding in findings) else issue, findings)
+            for row, key, issue, findings in zip(rows, keys, made, cells.findings, strict=True)
+        ]
 
     def _row_key(self, row: Row) -> str:
         """What makes this row itself: its cells, and how many equal ones came before it in the file."""
@@ -113,150 +115,199 @@ class IssueDrafter:
         again = self._seen[digest] = self._seen.get(digest, 0) + 1
         return digest.hex() if again == 1 else hashlib.sha256(digest + str(again).encode()).hexdigest()[:32]
 
-    def _told(self, position: Position, lost: str, row_key: str) -> Fields | None:
-        """What the row itself tells of an issue; one object is made of it when its place is known too."""
-        category = self._category_of_row()
-        if category is None:
-            return None
-        cells = self._cells
-        found_on = cells.parsed("found_on", parse_date)
-        status, claimed_on = self._status(found_on)
-        source = self._source_of_row()
+    def _told(self, positions: Positions, lost: Sequence[str], keys: Sequence[str]) -> Columns:
+        """What the rows themselves tell, by the names of `Issue`; where they are comes later."""
+        cells, plain = self._cells, self._cells.texts
+        count = len(keys)
+        categories = self._categories()
+        found = cells.parsed("found_on", parse_date)
+        statuses, claimed = self._statuses(found)
+        sources = self._sources()
         return {
-            "id": self._id(),
-            "county": self._county,
-            "category": category.code,
-            "status": status,
-            "source": source,
-            "subdefects": self._subdefects(category),
-            "severity": self._severity(),
-            "quantity_found": self._quantity("quantity_found", 1.0),
-            "quantity_done": self._quantity("quantity_done", 0.0),
-            "unit": cells.text("unit") or category.unit,
-            "place_code_given": cells.text("place_code"),
-            "location_text": f"{lost} {cells.text('location_text')}".strip(),
-            "description": cells.text("description"),
-            "found_on": found_on,
-            "lead_unit": self._unit(cells.text("lead_unit")) or category.lead,
-            "help_units": tuple(self._unit(unit) for unit in _listed(cells.text("help_units"))),
-            "responsible": cells.text("responsible"),
-            "phone": cells.text("phone"),
-            "due_on": cells.parsed("due_on", parse_date) or due_on(category, found_on),
-            "claimed_closed_on": claimed_on,
-            "privacy": category.privacy,
-            "facility": cells.text("facility"),
-            "sightings": (self._sighting(source, found_on, position, row_key),),
+            "id": self._ids(),
+            "county": [self._county] * count,
+            "category": [category.code for category in categories],
+            "status": statuses,
+            "source": sources,
+            "subdefects": self._subdefects(categories),
+            "severity": self._severities(),
+            "quantity_found": self._quantities("quantity_found", 1.0),
+            "quantity_done": self._quantities("quantity_done", 0.0),
+            "unit": [word or category.unit for word, category in zip(plain("unit"), categories, strict=True)],
+            "place_code_given": plain("place_code"),
+            "location_text": [f"{a} {b}".strip() for a, b in zip(lost, plain("location_text"), strict=True)],
+            "description": plain("description"),
+            "found_on": found,
+            "lead_unit": self._lead_units(categories),
+            "help_units": self._help_units(),
+            "responsible": plain("responsible"),
+            "phone": plain("phone"),
+            "due_on": self._deadlines(categories, found),
+            "claimed_closed_on": claimed,
+            "privacy": [category.privacy for category in categories],
+            "facility": plain("facility"),
+            "sightings": self._sightings(sources, found, positions, keys),
         }
 
-    def _id(self) -> str:
-        given = self._cells.text("id")
-        if given:
-            with suppress(ValueError):
-                return str(UUID(given))
-        return str(uuid7())
+    def _ids(self) -> list[str]:
+        """Those given, where they are UUIDs; new ones for the others."""
+        if not self._cells.has("id"):
+            return [str(uuid7()) for _ in self._cells.rows]
+        ids = []
+        for given in self._cells.texts("id"):
+            try:
+                ids.append(str(UUID(given)))
+            except ValueError:
+                ids.append(str(uuid7()))
+        return ids
 
-    def _sighting(self, source: str, found_on: date | None, position: Position, row_key: str) -> Sighting:
+    def _sightings(
+        self, sources: Sequence[str], found: Sequence[date | None], positions: Positions, keys: Sequence[str]
+    ) -> list[tuple[Sighting]]:
         cells = self._cells
-        return Sighting(
-            id=str(uuid7()),
-            source=source,
-            list_name=cells.text("list_name") or self._file,
-            list_number=cells.text("list_number"),
-            found_on=found_on,
-            found_by=cells.text("found_by"),
-            given_x=position.given[0],
-            given_y=position.given[1],
-            datum=position.datum,
-            accuracy_m=cells.parsed("accuracy_m", parse_number),
-            row_key=row_key,
-        )
+        parts = (
+            sources, cells.texts("list_name"), cells.texts("list_number"), found, cells.texts("found_by"),
+            positions.given_x, positions.given_y, positions.datum, cells.parsed("accuracy_m", parse_number), keys,
+        )  # fmt: skip
+        return [
+            (
+                Sighting(
+                    id=str(uuid7()),
+                    source=source,
+                    list_name=list_name or self._file,
+                    list_number=list_number,
+                    found_on=found_on,
+                    found_by=found_by,
+                    given_x=given_x,
+                    given_y=given_y,
+                    datum=datum,
+                    accuracy_m=accuracy_m,
+                    row_key=key,
+                ),
+            )
+            for source, list_name, list_number, found_on, found_by, given_x, given_y, datum, accuracy_m, key in zip(
+                *parts, strict=True
+            )
+        ]
 
-    def _category_of_row(self) -> Category | None:
-        word = self._cells.text("category")
-        code = (self._vocabulary.code_of("categories", word) if word else None) or (
-            self._category if not word else None
-        )
-        if not code:
-            self._cells.reject("category_unknown" if word else "category_missing", "category", word)
-            return None
-        return self._vocabulary.categories[code]
+    def _categories(self) -> list[Category]:
+        """Each row's category; a row without one is rejected, and any will do for it."""
+        words = self._cells.texts("category")
+        codes = meanings(words, lambda word: self._vocabulary.code_of("categories", word) if word else self._category)
+        for number, word in enumerate(words):
+            if not codes[word]:
+                self._cells.reject(number, "category_unknown" if word else "category_missing", "category", word)
+        spare = next(iter(self._vocabulary.categories.values()))
+        return [self._vocabulary.categories.get(codes[word] or "", spare) for word in words]
 
-    def _source_of_row(self) -> str:
-        word = self._cells.text("source")
-        code = self._vocabulary.code_of("sources", word) if word else None
-        if word and code is None:
-            self._cells.warn("source_unknown", "source", word)
-        return code or self._source
+    def _sources(self) -> list[str]:
+        words = self._cells.texts("source")
+        codes = meanings(words, lambda word: self._vocabulary.code_of("sources", word) if word else self._source)
+        for number, word in enumerate(words):
+            if codes[word] is None:
+                self._cells.warn(number, "source_unknown", "source", word)
+        return [codes[word] or self._source for word in words]
 
-    def _status(self, found_on: date | None) -> tuple[Status, date | None]:
-        """A row's status, and since when it claims to be closed: only a verifier here makes anything closed."""
-        cells = self._cells
-        word = cells.text("status")
-        code = self._vocabulary.code_of("statuses", word) if word else None
-        if word and code is None:
-            cells.warn("status_unknown", "status", word)
-        claimed_on = cells.parsed("claimed_closed_on", parse_date)
-        status = Status(code or (Status.CLOSED if claimed_on else Status.REGISTERED))
+    def _statuses(self, found: Sequence[date | None]) -> tuple[list[Status], list[date | None]]:
+        """Each row's status, and since when it claims to be closed."""
+        words = self._cells.texts("status")
+        codes = meanings(words, lambda word: self._vocabulary.code_of("statuses", word) if word else None)
+        for number, word in enumerate(words):
+            if word and codes[word] is None:
+                self._cells.warn(number, "status_unknown", "status", word)
+        claimed = self._cells.parsed("claimed_closed_on", parse_date)
+        both = [
+            self._status(number, word, codes[word], found_on, claimed_on)
+            for number, (word, found_on, claimed_on) in enumerate(zip(words, found, claimed, strict=True))
+        ]
+        return [status for status, _ in both], [claimed_on for _, claimed_on in both]
+
+    def _status(
+        self, number: int, word: str, code: str | None, found_on: date | None, claimed_on: date | None
+    ) -> tuple[Status, date | None]:
+        """A row's status: only a verifier here makes anything closed, and only the county decides."""
+        status = _STATUSES[code or ("closed" if claimed_on else "registered")]
         if status in _DECIDED:
-            cells.warn("status_needs_decision", "status", word)
+            self._cells.warn(number, "status_needs_decision", "status", word)
             status = Status.REGISTERED
-        if status not in {Status.CLOSED, Status.SUBMITTED}:
+        if status is not Status.CLOSED and status is not Status.SUBMITTED:
             if claimed_on:
-                cells.warn("claim_but_open", "claimed_closed_on", claimed_on.isoformat(), status=word)
+                self._cells.warn(number, "claim_but_open", "claimed_closed_on", claimed_on.isoformat(), status=word)
             return status, None
         if claimed_on is None:
-            cells.warn("claim_without_date", "status", word)
+            self._cells.warn(number, "claim_without_date", "status", word)
         elif found_on and claimed_on < found_on:
-            cells.warn("closed_before_found", "claimed_closed_on", claimed_on.isoformat(), found=found_on.isoformat())
+            days = {"value": claimed_on.isoformat(), "found": found_on.isoformat()}
+            self._cells.warn(number, "closed_before_found", "claimed_closed_on", **days)
         return Status.SUBMITTED, claimed_on
 
-    def _subdefects(self, category: Category) -> tuple[str, ...]:
-        given = _listed(self._cells.text("subdefects"))
-        if not given:
-            return ()
-        words = {label: code for code, labels in category.subdefects.items() for label in (code, *labels.values())}
-        return tuple(words.get(word, word) for word in given)
+    def _subdefects(self, categories: Sequence[Category]) -> list[tuple[str, ...]]:
+        words = self._cells.texts("subdefects")
+        return [_subdefects(word, category) if word else () for word, category in zip(words, categories, strict=True)]
 
-    def _severity(self) -> int:
-        value = self._cells.parsed("severity", parse_number)
-        if value is None:
-            return 3
-        if value not in range(1, 6):
-            self._cells.warn("severity_out_of_range", "severity", self._cells.text("severity"))
-        return int(min(max(value, 1), 5))
+    def _severities(self) -> list[int]:
+        severities = []
+        for number, value in enumerate(self._cells.parsed("severity", parse_number)):
+            if value is not None and value not in range(1, 6):
+                self._cells.warn(number, "severity_out_of_range", "severity", self._cells.texts("severity")[number])
+            severities.append(3 if value is None else int(min(max(value, 1), 5)))
+        return severities
 
-    def _quantity(self, name: str, blank: float) -> float:
-        value = self._cells.parsed(name, parse_number)
-        if value is not None and value < 0:
-            self._cells.warn("quantity_negative", name, self._cells.text(name))
-        return blank if value is None else max(value, 0.0)
+    def _quantities(self, name: str, blank: float) -> list[float]:
+        values = self._cells.parsed(name, parse_number)
+        for number, value in enumerate(values):
+            if value is not None and value < 0:
+                self._cells.warn(number, "quantity_negative", name, self._cells.texts(name)[number])
+        return [blank if value is None else max(value, 0.0) for value in values]
+
+    def _lead_units(self, categories: Sequence[Category]) -> list[str]:
+        words = self._cells.texts("lead_unit")
+        units = meanings(words, self._unit)
+        return [units[word] or category.lead for word, category in zip(words, categories, strict=True)]
+
+    def _help_units(self) -> list[tuple[str, ...]]:
+        words = self._cells.texts("help_units")
+        units = meanings(words, lambda listed: tuple(self._unit(word) for word in _listed(listed)))
+        return [units[word] for word in words]
 
     def _unit(self, word: str) -> str:
         return (self._vocabulary.code_of("units", word) or word) if word else ""
 
-    def _named_place(self) -> tuple[Place | None, str]:
-        """The finest place that a row names, and its words where they aren't all understood, so that none is lost."""
-        cells = self._cells
-        key = (cells.text("place_code"), cells.text("town"), cells.text("village"), cells.text("hamlet"))
-        if key not in self._places:
-            self._places[key] = _place_named(self._gazetteer, *key)
-        place, fault, params = self._places[key]
-        if not fault:
-            return place, ""
-        cells.warn(fault, "village", " ".join(part for part in key if part), **params)
-        return place, " ".join(part for part in key[1:] if part)
+    def _deadlines(self, categories: Sequence[Category], found: Sequence[date | None]) -> list[date | None]:
+        """The day that a row says, else the one that its category's clock gives."""
+        given = self._cells.parsed("due_on", parse_date)
+        parts = zip(given, categories, found, strict=True)
+        return [day or due_on(category, found_on) for day, category, found_on in parts]
 
-    def _locate(
-        self, drafts: Sequence[Draft], told: Sequence[Fields | None], shapes: Shapes, named: Sequence[Place | None]
-    ) -> None:
-        texts = shapely.to_wkt(shapes, rounding_precision=7, trim=True)
+    def _named_places(self) -> tuple[list[Place | None], list[str]]:
+        """The finest place that each row names, and its words where they aren't all understood, so none is lost."""
+        plain = self._cells.texts
+        found, lost = [], []
+        keys = zip(plain("place_code"), plain("town"), plain("village"), plain("hamlet"), strict=True)
+        for number, key in enumerate(keys):
+            if key not in self._places:
+                self._places[key] = _place_named(self._gazetteer, *key)
+            place, fault, params = self._places[key]
+            found.append(place)
+            lost.append(" ".join(part for part in key[1:] if part) if fault else "")
+            if fault:
+                self._cells.warn(number, fault, "village", " ".join(part for part in key if part), **params)
+        return found, lost
+
+    def _locate(self, told: Columns, shapes: Shapes, named: Sequence[Place | None]) -> None:
+        """Add where the issues are to what is told of them."""
         placed = np.flatnonzero(~shapely.is_missing(shapes))
         points = shapely.point_on_surface(shapes[placed])
-        inside = dict(zip(placed.tolist(), self._holding(points), strict=True))
-        for number, (draft, fields, place, wkt) in enumerate(zip(drafts, told, named, texts, strict=True)):
-            if fields:
-                fields["geometry"] = wkt
-                self._place(draft, fields, place, inside.get(number))
+        hits: list[Place | None] = [None] * len(shapes)
+        for number, hit in zip(placed.tolist(), self._holding(points), strict=True):
+            hits[number] = hit
+        told["geometry"] = list(shapely.to_wkt(shapes, rounding_precision=7, trim=True))
+        parts = zip(told["category"], told["geometry"], named, hits, strict=True)
+        where = [self._where(number, *part) for number, part in enumerate(parts)]
+        for name, column in zip(
+            ("place_id", "village_id", "town_id", "located"), zip(*where, strict=True), strict=True
+        ):
+            told[name] = list(column)
 
     def _holding(self, points: Shapes) -> list[Place | None]:
         """The village that each point lies in, else the town, or None."""
@@ -267,27 +318,24 @@ class IssueDrafter:
             found[number] = town
         return found
 
-    def _place(self, draft: Draft, fields: Fields, named: Place | None, hit: Place | None) -> None:
+    def _where(self, number: int, category: str, wkt: str | None, named: Place | None, hit: Place | None) -> Where:
         """The office's own word decides where a case belongs; the point only where it says nothing."""
-        gazetteer = self._gazetteer
         hit_village, hit_town = self._above(hit)
         village, town = self._above(named)
         apart = (village and hit_village and village is not hit_village) or (town and hit_town and town is not hit_town)
         if named and hit and apart:
-            words = {"named": gazetteer.full_name(village or named)}
-            draft.findings.append(Finding(draft.row, "point_elsewhere", value=gazetteer.full_name(hit), params=words))
+            full_name = self._gazetteer.full_name
+            words = {"value": full_name(hit), "named": full_name(village or named)}
+            self._cells.warn(number, "point_elsewhere", **words)
         if village is None and (town is None or town is hit_town):
             village, town = hit_village, hit_town
         place = named if named and named.level is Level.HAMLET else village
-        bound = self._vocabulary.categories[fields["category"]].bound_to_village
-        if fields["geometry"]:
+        if wkt:
             located = Located.INSIDE if hit_village else Located.OUTSIDE
         else:
+            bound = self._vocabulary.categories[category].bound_to_village
             located = Located.INSIDE if bound and village else Located.UNLOCATED
-        fields["place_id"] = place.place_id if place else None
-        fields["village_id"] = village.place_id if village else None
-        fields["town_id"] = town.place_id if town else None
-        fields["located"] = located
+        return _id_of(place), _id_of(village), _id_of(town), located
 
     def _above(self, place: Place | None) -> tuple[Place | None, Place | None]:
         """The village and the town that a place is or lies in."""
@@ -296,6 +344,15 @@ class IssueDrafter:
         if place.place_id not in self._parents:
             self._parents[place.place_id] = (self._gazetteer.village_of(place), self._gazetteer.town_of(place))
         return self._parents[place.place_id]
+
+
+def _id_of(place: Place | None) -> str | None:
+    return place.place_id if place else None
+
+
+def _subdefects(listed: str, category: Category) -> tuple[str, ...]:
+    words = {label: code for code, labels in category.subdefects.items() for label in (code, *labels.values())}
+    return tuple(words.get(word, word) for word in _listed(listed))
 
 
 def _place_named(gazetteer: Gazetteer, code: str, town_word: str, village_word: str, hamlet_word: str) -> Named:

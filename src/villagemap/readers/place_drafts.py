@@ -12,10 +12,10 @@ import shapely
 from villagemap.crs import parse_datum
 from villagemap.model import Level, Place
 from villagemap.places import Gazetteer, has_area, polygons_of
-from villagemap.readers.cells import Cells
+from villagemap.readers.cells import Cells, RowCells
 from villagemap.readers.columns import ColumnMapping, ColumnMatch, parse_date, parse_number
 from villagemap.readers.findings import Finding
-from villagemap.readers.positions import read_position, wgs84_shapes
+from villagemap.readers.positions import read_positions, wgs84_shapes
 from villagemap.readers.sandbox import Row, Table
 from villagemap.vocabulary import Vocabulary
 
@@ -56,14 +56,15 @@ def draft_places(
 def _drafts(
     rows: Sequence[Row], cells: Cells, vocabulary: Vocabulary, county: str, level: Level | None, datum: str
 ) -> list[PlaceDraft]:
-    drafts, positions = [], []
-    for row in rows:
-        cells.turn_to(row)
-        positions.append(read_position(cells, row, datum))
-        place = _place(cells, vocabulary, county, level)
-        words = (cells.text("town"), cells.text("village"))
-        drafts.append(PlaceDraft(row.number, place, cells.text("parent_code"), words, cells.findings))
-    shapes = wgs84_shapes(positions, [draft.findings for draft in drafts])
+    drafts = []
+    cells.turn_to(rows)
+    positions = read_positions(cells, datum)
+    for number, row in enumerate(rows):
+        one = cells.at(number)
+        place = _place(one, vocabulary, county, level)
+        words = (one.text("town"), one.text("village"))
+        drafts.append(PlaceDraft(row.number, place, one.text("parent_code"), words, cells.findings[number]))
+    shapes = wgs84_shapes(cells, positions)
     for draft, shape in zip(drafts, shapes, strict=True):
         if any(finding.rejects for finding in draft.findings):
             draft.place = None
@@ -82,7 +83,7 @@ def _with_shape(place: Place, shape: "shapely.Geometry") -> Place:
     return replace(place, seat=(float(shapely.get_x(point)), float(shapely.get_y(point))), geometry=wkb)
 
 
-def _place(cells: Cells, vocabulary: Vocabulary, county: str, level: Level | None) -> Place | None:
+def _place(cells: RowCells, vocabulary: Vocabulary, county: str, level: Level | None) -> Place | None:
     code, name = cells.text("code"), cells.text("name")
     if not name:
         cells.reject("place_without_name", "name")
@@ -109,7 +110,7 @@ def _place(cells: Cells, vocabulary: Vocabulary, county: str, level: Level | Non
     )
 
 
-def _level(cells: Cells, vocabulary: Vocabulary, code: str) -> Level | None:
+def _level(cells: RowCells, vocabulary: Vocabulary, code: str) -> Level | None:
     word = cells.text("level")
     named = vocabulary.code_of("levels", word) if word else None
     if named:
