@@ -87,11 +87,12 @@ def pip_command() -> list[str]:
 
 
 def requirements(*, dev: bool) -> list[str]:
-    """What pyproject.toml asks for: the build backend, what runs, and for developers what checks."""
+    """What pyproject.toml asks for: the build backend, what runs and prints, and for developers what checks."""
     import tomllib  # noqa: PLC0415 - older Pythons lack it and must get as far as the version message
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wanted = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
+    wanted += project["project"]["optional-dependencies"]["print"]
     return wanted + (project["dependency-groups"]["dev"] if dev else [])
 
 

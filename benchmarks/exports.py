@@ -54,7 +54,7 @@ def grow(workspace: Path, target: Path) -> float:
     """By how many megabytes an export grows a process that is ready for it."""
     from villagemap.auth import OWNER
     from villagemap.exports import write_whole
-    from villagemap.flows.issues import count_issues, export_geojson
+    from villagemap.flows.cases.issues import count_issues, export_geojson
     from villagemap.flows.registry import Session
     from villagemap.flows.workspace import open_workspace
     from villagemap.model import IssueFilter

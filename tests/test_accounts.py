@@ -25,8 +25,8 @@ from villagemap.errors import (
     WorkspaceError,
     WrongUseError,
 )
-from villagemap.flows import accounts, links
-from villagemap.flows.accounts import MOST_TRIES, TRY_WINDOW, actor_of_token, digest, log_in
+from villagemap.flows.people import accounts, links
+from villagemap.flows.people.accounts import MOST_TRIES, TRY_WINDOW, actor_of_token, digest, log_in
 from villagemap.flows.registry import Session
 from villagemap.flows.workspace import ACCOUNTS_FILE, Workspace
 from villagemap.settings import now

@@ -16,8 +16,8 @@ from conftest import MORNING, TODAY, fill_tiny, tiny_issue, tiny_places
 from villagemap.auth import OWNER, Actor, Grant, Link, Policy, Role
 from villagemap.errors import ConflictError, ForbiddenError, NotFoundError, RefusedError
 from villagemap.evidence import Cause, Grade, Letter, Reason
-from villagemap.flows.actions import possible_actions, take_action
-from villagemap.flows.evidence import grade_fields, overrule_likeness, photo_subject
+from villagemap.flows.cases.actions import possible_actions, take_action
+from villagemap.flows.cases.evidence import grade_fields, overrule_likeness, photo_subject
 from villagemap.flows.registry import FLOWS, Session
 from villagemap.flows.workspace import Workspace, init_workspace, open_workspace
 from villagemap.model import Change, Issue, Photo, Record, Status

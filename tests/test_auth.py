@@ -35,8 +35,8 @@ from villagemap.auth import (
     scope_of,
 )
 from villagemap.errors import ForbiddenError, NotFoundError
-from villagemap.flows.actions import take_action
-from villagemap.flows.issues import count_issues, county_table, feature_page, list_issues, show_issue
+from villagemap.flows.cases.actions import take_action
+from villagemap.flows.cases.issues import count_issues, county_table, feature_page, list_issues, show_issue
 from villagemap.flows.narrowing import columns_seen, permit_on, reach_tag, seen_issue, visible
 from villagemap.flows.registry import FLOWS, Session
 from villagemap.flows.tiles import TileFilter, issue_tile, tiles_version

@@ -31,12 +31,12 @@ from villagemap.errors import (
     WorkspaceError,
     WrongUseError,
 )
-from villagemap.flows.accounts import add_user
-from villagemap.flows.admin import Standing, anchor, verify
-from villagemap.flows.backups import back_up, back_up_folder, upgrade
+from villagemap.flows.people.accounts import add_user
 from villagemap.flows.registry import Session
-from villagemap.flows.restoring import restore
-from villagemap.flows.snapshots import COLUMNS, FREE_TEXT, write_county
+from villagemap.flows.upkeep.admin import Standing, anchor, verify
+from villagemap.flows.upkeep.backups import back_up, back_up_folder, upgrade
+from villagemap.flows.upkeep.restoring import restore
+from villagemap.flows.upkeep.snapshots import COLUMNS, FREE_TEXT, write_county
 from villagemap.flows.workspace import Workspace, init_workspace, open_workspace
 from villagemap.model import Audience, Change, IssueFilter, Photo, Privacy
 from villagemap.settings import Settings

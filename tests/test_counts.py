@@ -11,7 +11,7 @@ from conftest import TODAY
 from test_tiles import cloud
 from villagemap.counts import county_counts, town_counts
 from villagemap.deadlines import urgency
-from villagemap.flows.issues import county_table
+from villagemap.flows.cases.issues import county_table
 from villagemap.flows.registry import Session
 from villagemap.flows.workspace import Workspace
 from villagemap.model import Change, Counts, Issue, IssueFilter, Located, Status, Urgency

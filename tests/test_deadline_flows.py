@@ -13,9 +13,9 @@ from test_actions import ANALYST, BUREAU, TOWN, VIEWER
 from villagemap.auth import NOBODY, Actor, Grant, Role
 from villagemap.deadlines import urgency
 from villagemap.errors import ForbiddenError, NotFoundError
-from villagemap.flows.deadlines import DUE, DueCounts, Outlooks, wake_deferred, what_is_due, will_we_make_it
+from villagemap.flows.cases.deadlines import DUE, DueCounts, Outlooks, wake_deferred, what_is_due, will_we_make_it
 from villagemap.flows.registry import Session
-from villagemap.flows.score_views import told_due, told_outlook
+from villagemap.flows.standing.score_views import told_due, told_outlook
 from villagemap.flows.workspace import Workspace, init_workspace, open_workspace
 from villagemap.forecast import Untold
 from villagemap.model import Change, Issue, IssueFilter, Status, Urgency

@@ -11,7 +11,7 @@ from conftest import MORNING, TODAY, tiny_issue, tiny_places
 from villagemap.auth import OWNER, Actor, Grant, Role
 from villagemap.errors import BadInputError, ForbiddenError, NotFoundError, WrongUseError
 from villagemap.evidence import Cause, Letter
-from villagemap.flows.evidence import Capture, add_photo, missing_evidence, overrule_likeness
+from villagemap.flows.cases.evidence import Capture, add_photo, missing_evidence, overrule_likeness
 from villagemap.flows.registry import Session
 from villagemap.flows.workspace import Workspace
 from villagemap.model import Issue

@@ -13,8 +13,8 @@ from conftest import tiny_issue, tiny_places
 from villagemap.crs import from_wgs84
 from villagemap.errors import WrongUseError
 from villagemap.exports import geojson, named_for, without_phones, write_whole
-from villagemap.flows.imports import import_issues
-from villagemap.flows.issues import export_geojson
+from villagemap.flows.cases.imports import import_issues
+from villagemap.flows.cases.issues import export_geojson
 from villagemap.flows.registry import Session
 from villagemap.model import Audience, Change, IssueFilter
 from villagemap.readers.issue_drafts import ImportOptions

@@ -27,12 +27,12 @@ from conftest import MORNING, TODAY, fill_tiny, tiny_issue, tiny_places
 from villagemap.api.app import create_app
 from villagemap.auth import OWNER
 from villagemap.errors import ConflictError, DiskFullError, WorkspaceError
-from villagemap.flows.actions import take_action
-from villagemap.flows.admin import anchor, verify
-from villagemap.flows.backups import back_up
-from villagemap.flows.imports import import_issues
+from villagemap.flows.cases.actions import take_action
+from villagemap.flows.cases.imports import import_issues
 from villagemap.flows.registry import Session
-from villagemap.flows.snapshots import write_county
+from villagemap.flows.upkeep.admin import anchor, verify
+from villagemap.flows.upkeep.backups import back_up
+from villagemap.flows.upkeep.snapshots import write_county
 from villagemap.flows.workspace import Workspace, init_workspace, open_workspace
 from villagemap.model import Audience, Change, Issue, IssueFilter
 from villagemap.readers.issue_drafts import ImportOptions
@@ -90,7 +90,7 @@ IMPORTS = """
 import sys
 from pathlib import Path
 from villagemap.auth import OWNER
-from villagemap.flows.imports import import_issues
+from villagemap.flows.cases.imports import import_issues
 from villagemap.flows.registry import Session
 from villagemap.flows.workspace import open_workspace
 from villagemap.readers.issue_drafts import ImportOptions

@@ -14,11 +14,11 @@ from conftest import MORNING, TODAY, fill_tiny
 from villagemap.auth import OWNER
 from villagemap.counts import county_counts
 from villagemap.errors import BadInputError, ConflictError, NotFoundError, WrongUseError
-from villagemap.flows.issues import county_table
-from villagemap.flows.meetings import freeze_meeting, list_meetings, meeting
-from villagemap.flows.moments import count_issues_then, instant_meant, list_issues_then, moment_of
+from villagemap.flows.cases.issues import county_table
 from villagemap.flows.registry import Session
-from villagemap.flows.scores import rank_table, score_table
+from villagemap.flows.standing.meetings import freeze_meeting, list_meetings, meeting
+from villagemap.flows.standing.moments import count_issues_then, instant_meant, list_issues_then, moment_of
+from villagemap.flows.standing.scores import rank_table, score_table
 from villagemap.flows.workspace import Workspace, init_workspace, open_workspace
 from villagemap.model import Audience, BBox, Change, Issue, IssueFilter, Located, Part, Privacy, Status
 from villagemap.rubric import load_rubric

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from conftest import TODAY, fill_tiny
 from villagemap.auth import OWNER
 from villagemap.errors import BadInputError, NotFoundError
-from villagemap.flows.imports import ImportReport, import_issues
+from villagemap.flows.cases.imports import ImportReport, import_issues
 from villagemap.flows.registry import Session
 from villagemap.flows.workspace import init_workspace, open_workspace
 from villagemap.model import Issue, IssueFilter, Located, Status
@@ -135,7 +135,7 @@ def test_an_id_stands_for_one_issue_only_however_long_the_file(session: Session,
 
 
 def test_an_export_read_back_is_known_by_its_ids(session: Session, tmp_path: Path):
-    from villagemap.flows.issues import export_geojson
+    from villagemap.flows.cases.issues import export_geojson
 
     path = tmp_path / "all.geojson"
     path.write_bytes(b"".join(export_geojson(session, IssueFilter())))

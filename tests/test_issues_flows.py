@@ -11,8 +11,7 @@ import pytest
 from conftest import MORNING, TODAY, tiny_issue, tiny_places
 from villagemap.auth import NOBODY, Actor, Grant, Link, Role
 from villagemap.errors import ForbiddenError, NotFoundError, WrongUseError
-from villagemap.flows.admin import state
-from villagemap.flows.issues import (
+from villagemap.flows.cases.issues import (
     CARD_FIELDS,
     count_issues,
     feature_page,
@@ -23,6 +22,7 @@ from villagemap.flows.issues import (
 )
 from villagemap.flows.registry import FLOWS, Session, flow
 from villagemap.flows.tiles import TileFilter, issue_tile, place_tile, tiles_version
+from villagemap.flows.upkeep.admin import state
 from villagemap.model import Change, IssueFilter, Level, Located, Photo, Status, Urgency
 
 VIEWER = Actor("u1", (Grant(role=Role.VIEWER),))
@@ -203,7 +203,9 @@ def test_the_state_is_of_the_last_event(session: Session, empty_session: Session
 
 
 def test_every_flow_asks_before_it_does_anything(session: Session):
-    from villagemap.flows import admin, choosing, imports, issues, maps, places, tiles
+    from villagemap.flows import maps, places, tiles
+    from villagemap.flows.cases import choosing, imports, issues
+    from villagemap.flows.upkeep import admin
 
     modules = (admin, choosing, imports, issues, maps, places, tiles)
     asked = {

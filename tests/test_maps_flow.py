@@ -11,7 +11,7 @@ import shapely
 import villagemap.maps
 from conftest import MORNING, TODAY
 from villagemap.errors import AmbiguousError, NotFoundError, WrongUseError
-from villagemap.flows.issues import county_table
+from villagemap.flows.cases.issues import county_table
 from villagemap.flows.maps import town_map
 from villagemap.flows.registry import Session
 from villagemap.model import Change, Issue, IssueFilter, Level, Place, Status

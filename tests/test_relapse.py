@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from conftest import MORNING, TODAY, tiny_issue, tiny_places
 from test_actions import ANALYST, GOOD, INSPECTOR, OTHER_TOWN, TOWN, VIEWER, photograph, submitted_issue, take
 from villagemap.errors import ConflictError, ForbiddenError, NotFoundError
-from villagemap.flows.imports import import_issues
+from villagemap.flows.cases.imports import import_issues
+from villagemap.flows.cases.relapses import Predecessors, due_revisits, pass_revisit, predecessors, with_predecessor
+from villagemap.flows.cases.tasks import Report, report_issue
 from villagemap.flows.registry import Session
-from villagemap.flows.relapses import Predecessors, due_revisits, pass_revisit, predecessors, with_predecessor
-from villagemap.flows.scores import score_table
-from villagemap.flows.tasks import Report, report_issue
+from villagemap.flows.standing.scores import score_table
 from villagemap.flows.workspace import Workspace
 from villagemap.model import Change, Issue, IssueFilter, Status
 from villagemap.readers.issue_drafts import ImportOptions

@@ -11,12 +11,12 @@ from conftest import MORNING, TODAY
 from test_actions import ANALYST, INSPECTOR, TOWN, VIEWER, VILLAGE, put, submitted_issue, take
 from villagemap.auth import NOBODY, Actor, Link
 from villagemap.errors import ForbiddenError, NotFoundError
-from villagemap.flows.imports import import_issues
-from villagemap.flows.issues import county_table
+from villagemap.flows.campaigns.sweeps import Position, begin_sweep, check_in
+from villagemap.flows.cases.imports import import_issues
+from villagemap.flows.cases.issues import county_table
 from villagemap.flows.registry import Session
-from villagemap.flows.score_views import told_deductions, told_rank, told_scores
-from villagemap.flows.scores import case_columns, deduction_table, rank_table, score_table, visited_villages
-from villagemap.flows.sweeps import Position, begin_sweep, check_in
+from villagemap.flows.standing.score_views import told_deductions, told_rank, told_scores
+from villagemap.flows.standing.scores import case_columns, deduction_table, rank_table, score_table, visited_villages
 from villagemap.flows.workspace import Workspace
 from villagemap.model import Change, IssueFilter, Level
 from villagemap.readers.issue_drafts import ImportOptions

@@ -15,9 +15,16 @@ from test_actions import ALIKE, FAR, GOOD, photograph
 from test_cli import run
 from villagemap.auth import Actor, Grant, Link, Role
 from villagemap.errors import AmbiguousError, BadInputError, ConflictError, ForbiddenError, NotFoundError, WrongUseError
+from villagemap.flows.campaigns.sweep_views import coverage, coverage_map, list_sweeps, missed
+from villagemap.flows.campaigns.sweeps import (
+    Position,
+    begin_sweep,
+    check_in,
+    close_sweep,
+    mark_unreachable,
+    visit_by_photo,
+)
 from villagemap.flows.registry import Session
-from villagemap.flows.sweep_views import coverage, coverage_map, list_sweeps, missed
-from villagemap.flows.sweeps import Position, begin_sweep, check_in, close_sweep, mark_unreachable, visit_by_photo
 from villagemap.flows.workspace import Workspace, init_workspace, open_workspace
 from villagemap.model import Level, Photo, Place
 from villagemap.reach import Fault, ProofKind
@@ -198,7 +205,7 @@ TODAY_AT = datetime(2026, 3, 20, 3, 0, tzinfo=UTC)
 
 
 def _dated_photo(workspace: Workspace, issue, sha: str, at: datetime, grade) -> None:
-    from villagemap.flows.evidence import grade_fields, photo_subject
+    from villagemap.flows.cases.evidence import grade_fields, photo_subject
     from villagemap.model import Record
 
     with workspace.store.writing() as writer:

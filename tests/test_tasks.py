@@ -5,8 +5,8 @@ import pytest
 from conftest import TODAY
 from villagemap.auth import OWNER, Actor, Grant, Role
 from villagemap.errors import ConflictError, ForbiddenError, WrongUseError
+from villagemap.flows.cases.tasks import Report, my_tasks, report_issue, verifiers_queue
 from villagemap.flows.registry import Session
-from villagemap.flows.tasks import Report, my_tasks, report_issue, verifiers_queue
 from villagemap.flows.workspace import Workspace
 from villagemap.model import Located, Status
 

@@ -16,11 +16,11 @@ from test_cli import county, run
 from test_sweep_flows import FIRST_TOWN, SECOND_TOWN, VIEWER, as_
 from villagemap.auth import Actor, Grant, Role
 from villagemap.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError, TooLargeError
+from villagemap.flows.campaigns.sweep_audit import audit_sweep
+from villagemap.flows.campaigns.sweep_views import coverage
+from villagemap.flows.campaigns.sweeps import begin_sweep, close_sweep, mark_unreachable
+from villagemap.flows.campaigns.tracks import FOLDER, forget_tracks, import_track, points_of
 from villagemap.flows.registry import Session
-from villagemap.flows.sweep_audit import audit_sweep
-from villagemap.flows.sweep_views import coverage
-from villagemap.flows.sweeps import begin_sweep, close_sweep, mark_unreachable
-from villagemap.flows.tracks import FOLDER, forget_tracks, import_track, points_of
 from villagemap.model import Level, Place
 from villagemap.readers.tracks import TRACK_LIMITS, read_track
 from villagemap.settings import TIME_ZONE, now
@@ -279,7 +279,7 @@ def test_the_next_import_deletes_what_is_over(swept: Session, tmp_path: Path, mo
     import_track(swept, written(tmp_path, standing(EAST, at(9), 10)), "s")
     (file,) = (swept.workspace.folder / FOLDER).iterdir()
     later = now() + timedelta(days=40)
-    monkeypatch.setattr("villagemap.flows.tracks.now", lambda: later)
+    monkeypatch.setattr("villagemap.flows.campaigns.tracks.now", lambda: later)
     import_track(swept, written(tmp_path, standing(MIDDLE, at(9), 10)), "s")
     assert not file.exists()
 

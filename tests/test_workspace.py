@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from conftest import fill_tiny
 from villagemap.errors import ConflictError, NotFoundError, VillagemapError, WorkspaceError
-from villagemap.flows.admin import doctor, verify
 from villagemap.flows.registry import Session
+from villagemap.flows.upkeep.admin import doctor, verify
 from villagemap.flows.workspace import PARTS, init_workspace, open_workspace
 from villagemap.sample.building import build_sample, check_sample
 from villagemap.settings import Settings, read_settings

@@ -26,14 +26,14 @@ from villagemap.deadlines import NO_DAY, URGENCIES, urgencies
 from villagemap.errors import WrongUseError
 from villagemap.evidence import Grade
 from villagemap.exports import named_for, write_whole
-from villagemap.flows.actions import take_action
-from villagemap.flows.choosing import choose_issues
-from villagemap.flows.evidence import add_photo
-from villagemap.flows.issues import county_table, export_geojson, issue_table
+from villagemap.flows.cases.actions import take_action
+from villagemap.flows.cases.choosing import choose_issues
+from villagemap.flows.cases.evidence import add_photo
+from villagemap.flows.cases.issues import county_table, export_geojson, issue_table
+from villagemap.flows.cases.tasks import Report, report_issue
 from villagemap.flows.maps import town_map
 from villagemap.flows.places import list_places
 from villagemap.flows.registry import Session
-from villagemap.flows.tasks import Report, report_issue
 from villagemap.flows.workspace import open_workspace
 from villagemap.model import Audience, Issue, IssueFilter, Level, Located
 from villagemap.settings import TIME_ZONE
@@ -224,8 +224,8 @@ class County:
         write_whole(target, export_geojson(self._session, where, datum=datum))
         return target
 
-    def report(self, category: str, **said: Any) -> Issue:  # noqa: ANN401 - see `flows.tasks.Report`
-        """Report an issue: ``description``, ``village``, ``lonlat`` and so on, as `flows.tasks.Report` has them."""
+    def report(self, category: str, **said: Any) -> Issue:  # noqa: ANN401 - see `flows.cases.tasks.Report`
+        """Report an issue; ``said`` holds fields of `flows.cases.tasks.Report`: ``description``, ``village``, ``lonlat``."""
         code = self.vocabulary.code_of("categories", category) or category
         return report_issue(self._session, Report(category=code, **said))
 

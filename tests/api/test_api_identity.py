@@ -18,7 +18,7 @@ from villagemap.api.identity import COOKIE, OWN, PUBLIC, is_public, own_path
 from villagemap.api.tls import Authority
 from villagemap.auth import OWNER
 from villagemap.errors import ForbiddenError
-from villagemap.flows import accounts, links
+from villagemap.flows.people import accounts, links
 from villagemap.flows.registry import Session
 from villagemap.flows.workspace import init_workspace, open_workspace
 from villagemap.settings import Settings

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from villagemap.api.pages import bar_of
 from villagemap.auth import OWNER
-from villagemap.flows.issues import county_table
+from villagemap.flows.cases.issues import county_table
 from villagemap.flows.places import import_places
 from villagemap.flows.registry import Session
 from villagemap.model import Counts

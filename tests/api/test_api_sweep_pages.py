@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 
 from villagemap.api.app import create_app
 from villagemap.auth import OWNER, Actor, Grant, Role
+from villagemap.flows.campaigns.sweeps import begin_sweep
 from villagemap.flows.registry import Session
-from villagemap.flows.sweeps import begin_sweep
 from villagemap.flows.workspace import Workspace
 from villagemap.settings import TIME_ZONE, now
 

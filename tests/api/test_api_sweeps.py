@@ -5,8 +5,8 @@ from starlette.testclient import TestClient
 
 from villagemap.api.app import create_app
 from villagemap.auth import NOBODY, OWNER
+from villagemap.flows.campaigns.sweeps import begin_sweep
 from villagemap.flows.registry import Session
-from villagemap.flows.sweeps import begin_sweep
 from villagemap.flows.workspace import Workspace
 
 OURS = {"origin": "http://localhost"}

@@ -16,7 +16,7 @@ from villagemap.api.names import bracketed, own_names, shown_name
 from villagemap.api.tls import RENEW_DAYS, SERVER_DAYS, given_certificate, own_certificate
 from villagemap.auth import OWNER
 from villagemap.errors import BadInputError, WrongUseError
-from villagemap.flows import accounts
+from villagemap.flows.people import accounts
 from villagemap.flows.registry import Session
 
 NAMES = ["localhost", "127.0.0.1", "county.example", "2001:db8::1"]

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import MORNING, TODAY, fill_tiny, tiny_issue, tiny_places
 from villagemap.auth import OWNER
-from villagemap.flows.accounts import add_user, grant
+from villagemap.flows.people.accounts import add_user, grant
 from villagemap.flows.registry import Session
 from villagemap.flows.workspace import init_workspace, open_workspace
 from villagemap.model import Change, Status

@@ -8,9 +8,9 @@ import pytest
 
 from conftest import TODAY, fill_tiny
 from villagemap.auth import OWNER
-from villagemap.flows.accounts import add_user, grant
+from villagemap.flows.campaigns.sweeps import begin_sweep
+from villagemap.flows.people.accounts import add_user, grant
 from villagemap.flows.registry import Session
-from villagemap.flows.sweeps import begin_sweep
 from villagemap.flows.workspace import init_workspace, open_workspace
 from villagemap.settings import Settings
 

@@ -5,7 +5,7 @@ import threading
 from datetime import datetime, time, timedelta
 
 from villagemap.auth import OWNER
-from villagemap.flows.deadlines import wake_deferred
+from villagemap.flows.cases.deadlines import wake_deferred
 from villagemap.flows.registry import Session
 from villagemap.flows.workspace import Workspace
 from villagemap.settings import TIME_ZONE, now

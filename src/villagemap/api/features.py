@@ -29,10 +29,10 @@ from villagemap.api.deps import (
 from villagemap.api.documents import FEATURE, GEOJSON, OPENAPI, SCHEMA, answers
 from villagemap.api.language import lang_of
 from villagemap.errors import NotFoundError
-from villagemap.flows.admin import state
-from villagemap.flows.issues import count_issues, feature_page, show_feature
+from villagemap.flows.cases.issues import count_issues, feature_page, show_feature
 from villagemap.flows.places import count_places, list_places, places_extent, show_place
 from villagemap.flows.registry import Session
+from villagemap.flows.upkeep.admin import state
 from villagemap.model import BBox, Level, Status
 from villagemap.settings import now
 from villagemap.texts import text

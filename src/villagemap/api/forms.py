@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 
 from villagemap.errors import BadInputError, WrongUseError
-from villagemap.flows.evidence import Capture
+from villagemap.flows.cases.evidence import Capture
 from villagemap.workflow import Given
 
 Value = TypeVar("Value")

@@ -12,7 +12,7 @@ from villagemap.api.problems import PAGE_CSP
 from villagemap.api.templates import render
 from villagemap.auth import Policy
 from villagemap.chain import number_text
-from villagemap.flows.accounts import who
+from villagemap.flows.people.accounts import who
 from villagemap.flows.registry import Session
 from villagemap.texts import catalog, text
 

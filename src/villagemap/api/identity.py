@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from villagemap.api.problems import problem_response, wants_page
 from villagemap.auth import NOBODY, Actor, Policy, permit
 from villagemap.errors import UnknownActorError, VillagemapError
-from villagemap.flows.accounts import actor_of_token, login_needed
+from villagemap.flows.people.accounts import actor_of_token, login_needed
 from villagemap.flows.registry import Session
 from villagemap.settings import now
 

@@ -13,7 +13,7 @@ from villagemap.api.deps import Asked, IssueQuery, audience_given, datum_given, 
 from villagemap.api.documents import GEOJSON, answers
 from villagemap.api.tiles import has_tag
 from villagemap.errors import NotFoundError
-from villagemap.flows.issues import export_geojson, open_photo, show_issue
+from villagemap.flows.cases.issues import export_geojson, open_photo, show_issue
 from villagemap.model import Audience
 
 router = APIRouter(tags=["issues"])

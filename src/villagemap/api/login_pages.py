@@ -15,8 +15,8 @@ from villagemap.api.language import lang_of
 from villagemap.api.problems import PAGE_CSP
 from villagemap.api.templates import render
 from villagemap.errors import TooOftenError, UnknownActorError, VillagemapError
-from villagemap.flows.accounts import log_in, log_out, who
-from villagemap.flows.links import redeem_link
+from villagemap.flows.people.accounts import log_in, log_out, who
+from villagemap.flows.people.links import redeem_link
 from villagemap.texts import catalog
 
 router = APIRouter(tags=["accounts"])

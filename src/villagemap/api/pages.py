@@ -20,12 +20,12 @@ from villagemap.api.language import COOKIE, lang_of
 from villagemap.api.problems import PAGE_CSP
 from villagemap.api.templates import figure, render
 from villagemap.auth import Policy
-from villagemap.flows.accounts import who
-from villagemap.flows.admin import state
-from villagemap.flows.issues import county_table
+from villagemap.flows.cases.issues import county_table
 from villagemap.flows.maps import town_map
+from villagemap.flows.people.accounts import who
 from villagemap.flows.places import find_place
 from villagemap.flows.registry import Session
+from villagemap.flows.upkeep.admin import state
 from villagemap.model import Counts, Level, Place
 from villagemap.settings import TIME_ZONE
 from villagemap.texts import text

@@ -14,12 +14,12 @@ from villagemap.api.documents import answers
 from villagemap.api.forms import sent
 from villagemap.api.language import lang_of
 from villagemap.errors import WrongUseError
-from villagemap.flows.deadlines import MOST_LINES, what_is_due, will_we_make_it
-from villagemap.flows.meetings import freeze_meeting, list_meetings, meeting
-from villagemap.flows.moments import instant_meant
+from villagemap.flows.cases.deadlines import MOST_LINES, what_is_due, will_we_make_it
+from villagemap.flows.cases.relapses import due_revisits
 from villagemap.flows.registry import Session
-from villagemap.flows.relapses import due_revisits
-from villagemap.flows.score_views import (
+from villagemap.flows.standing.meetings import freeze_meeting, list_meetings, meeting
+from villagemap.flows.standing.moments import instant_meant
+from villagemap.flows.standing.score_views import (
     told_again,
     told_deductions,
     told_due,
@@ -29,7 +29,7 @@ from villagemap.flows.score_views import (
     told_revisits,
     told_scores,
 )
-from villagemap.flows.scores import deduction_table, rank_table, score_table
+from villagemap.flows.standing.scores import deduction_table, rank_table, score_table
 from villagemap.model import Level
 
 router = APIRouter(tags=["scores"])

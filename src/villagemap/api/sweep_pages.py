@@ -20,9 +20,7 @@ from villagemap.api.problems import wants_page
 from villagemap.api.sweeps import SWEEP, VISIT
 from villagemap.auth import Policy, allows, permit
 from villagemap.errors import VillagemapError, WrongUseError
-from villagemap.flows.evidence import add_photo
-from villagemap.flows.registry import Session
-from villagemap.flows.sweep_views import (
+from villagemap.flows.campaigns.sweep_views import (
     PlaceLine,
     Sweep,
     SweepState,
@@ -34,8 +32,17 @@ from villagemap.flows.sweep_views import (
     told_sweep,
     visit_fields,
 )
-from villagemap.flows.sweeps import Position, begin_sweep, check_in, close_sweep, mark_unreachable, visit_by_photo
-from villagemap.flows.tasks import Report, report_issue
+from villagemap.flows.campaigns.sweeps import (
+    Position,
+    begin_sweep,
+    check_in,
+    close_sweep,
+    mark_unreachable,
+    visit_by_photo,
+)
+from villagemap.flows.cases.evidence import add_photo
+from villagemap.flows.cases.tasks import Report, report_issue
+from villagemap.flows.registry import Session
 from villagemap.model import Level
 from villagemap.outlines import draw_outlines
 from villagemap.reach import proof_of_visit

@@ -12,8 +12,7 @@ from villagemap.api.documents import GEOJSON, answers
 from villagemap.api.forms import Sent, sent
 from villagemap.api.language import lang_of
 from villagemap.errors import WrongUseError
-from villagemap.flows.registry import Session
-from villagemap.flows.sweep_views import (
+from villagemap.flows.campaigns.sweep_views import (
     VisitLine,
     coverage,
     coverage_map,
@@ -22,7 +21,8 @@ from villagemap.flows.sweep_views import (
     told_sweep,
     visit_fields,
 )
-from villagemap.flows.sweeps import Position, check_in, close_sweep, mark_unreachable, visit_by_photo
+from villagemap.flows.campaigns.sweeps import Position, check_in, close_sweep, mark_unreachable, visit_by_photo
+from villagemap.flows.registry import Session
 from villagemap.reach import proof_of_visit
 from villagemap.texts import text
 

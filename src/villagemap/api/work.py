@@ -18,12 +18,12 @@ from villagemap.api.language import lang_of
 from villagemap.api.problems import wants_page
 from villagemap.auth import Policy, permit
 from villagemap.errors import VillagemapError, WrongUseError
-from villagemap.flows.actions import Possible, may_take, possible_actions, take_action
-from villagemap.flows.evidence import add_photo, grades_by_photo
-from villagemap.flows.issues import card, note_of
+from villagemap.flows.cases.actions import Possible, may_take, possible_actions, take_action
+from villagemap.flows.cases.evidence import add_photo, grades_by_photo
+from villagemap.flows.cases.issues import card, note_of
+from villagemap.flows.cases.tasks import Report, Task, my_tasks, report_issue, verifiers_queue
 from villagemap.flows.narrowing import seen_issue
 from villagemap.flows.registry import Session
-from villagemap.flows.tasks import Report, Task, my_tasks, report_issue, verifiers_queue
 from villagemap.model import Issue
 from villagemap.settings import TIME_ZONE
 from villagemap.texts import catalog, text

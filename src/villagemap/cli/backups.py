@@ -40,7 +40,7 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """Back up the whole county."""
-    from villagemap.flows.backups import back_up
+    from villagemap.flows.upkeep.backups import back_up
 
     with opened(directory) as session:
         made = back_up(session, target, progress=_say_progress if sys.stderr.isatty() else None)
@@ -68,7 +68,7 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Restore a backup."""
-    from villagemap.flows.restoring import restore as restored
+    from villagemap.flows.upkeep.restoring import restore as restored
 
     done = restored(source, workspace_dir(directory), replace=replace)
     if as_json:
@@ -90,7 +90,7 @@ def snapshot(
     as_json: Json = False,
 ) -> None:
     """Write one GeoPackage for others."""
-    from villagemap.flows.snapshots import write_county
+    from villagemap.flows.upkeep.snapshots import write_county
 
     with opened(directory) as session:
         made = write_county(session, output, Audience(audience.value))
@@ -107,7 +107,7 @@ def upgrade(
     as_json: Json = False,
 ) -> None:
     """Bring an older county up to date, after a backup."""
-    from villagemap.flows.backups import upgrade as upgraded
+    from villagemap.flows.upkeep.backups import upgrade as upgraded
 
     done = upgraded(workspace_dir(directory), target)
     if as_json:
@@ -127,7 +127,7 @@ def anchor(
     as_json: Json = False,
 ) -> None:
     """Print the chain's anchor code."""
-    from villagemap.flows.admin import anchor as anchored
+    from villagemap.flows.upkeep.admin import anchor as anchored
 
     with opened(directory) as session:
         made = anchored(session, day_of(on))

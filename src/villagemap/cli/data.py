@@ -18,7 +18,7 @@ from villagemap.errors import BadInputError, VillagemapError, WrongUseError
 from villagemap.model import Level
 
 if TYPE_CHECKING:
-    from villagemap.flows.imports import ImportReport
+    from villagemap.flows.cases.imports import ImportReport
     from villagemap.readers.findings import Finding
     from villagemap.readers.issue_drafts import ImportOptions
 
@@ -142,7 +142,7 @@ def _import_each(
     files: list[Path], directory: Path | None, options: "ImportOptions", *, apply: bool
 ) -> "tuple[list[ImportReport], list[VillagemapError]]":
     """Each file on its own: one bad file doesn't hold up the others."""
-    from villagemap.flows.imports import import_issues as flow
+    from villagemap.flows.cases.imports import import_issues as flow
 
     reports: list[ImportReport] = []
     faults: list[VillagemapError] = []

@@ -35,7 +35,7 @@ def make_token(
     directory: Dir = None,
 ) -> None:
     """Make a token for a program."""
-    from villagemap.flows.accounts import make_api_token
+    from villagemap.flows.people.accounts import make_api_token
 
     with opened(directory) as session:
         made = make_api_token(session, user, name=name, days=days)
@@ -49,7 +49,7 @@ def revoke_token(
     directory: Dir = None,
 ) -> None:
     """End a token."""
-    from villagemap.flows.accounts import revoke_token as flow
+    from villagemap.flows.people.accounts import revoke_token as flow
 
     with opened(directory) as session:
         flow(session, token)
@@ -59,7 +59,7 @@ def revoke_token(
 @tokens.command("list", help=helped("tokens_list"))
 def list_tokens(directory: Dir = None, as_json: Json = False) -> None:
     """List tokens."""
-    from villagemap.flows.accounts import list_tokens as flow
+    from villagemap.flows.people.accounts import list_tokens as flow
 
     with opened(directory) as session:
         found = flow(session)
@@ -87,7 +87,7 @@ def make_link(
     """Make a link, with its QR code."""
     import segno
 
-    from villagemap.flows.links import make_link as flow
+    from villagemap.flows.people.links import make_link as flow
 
     if qr is not None and qr.suffix.casefold() not in QR_KINDS:
         raise WrongUseError("export_suffix", suffix=qr.suffix or qr.name, known=", ".join(QR_KINDS))
@@ -121,7 +121,7 @@ def revoke_link(
     directory: Dir = None,
 ) -> None:
     """End a link."""
-    from villagemap.flows.links import revoke_link as flow
+    from villagemap.flows.people.links import revoke_link as flow
 
     with opened(directory) as session:
         flow(session, link)
@@ -131,7 +131,7 @@ def revoke_link(
 @links.command("list", help=helped("links_list"))
 def list_links(directory: Dir = None, as_json: Json = False) -> None:
     """List links."""
-    from villagemap.flows.links import list_links as flow
+    from villagemap.flows.people.links import list_links as flow
 
     with opened(directory) as session:
         found = flow(session)

@@ -18,7 +18,7 @@ from villagemap.settings import TIME_ZONE
 from villagemap.texts import catalog, text
 
 if TYPE_CHECKING:
-    from villagemap.flows.admin import Verified
+    from villagemap.flows.upkeep.admin import Verified
     from villagemap.vocabulary import Vocabulary
 
 
@@ -58,8 +58,8 @@ def export(
     """Write issues as GeoJSON."""
     from villagemap.crs import parse_datum
     from villagemap.exports import named_for
-    from villagemap.flows.choosing import choose_issues
-    from villagemap.flows.issues import count_issues, export_geojson
+    from villagemap.flows.cases.choosing import choose_issues
+    from villagemap.flows.cases.issues import count_issues, export_geojson
 
     datum = parse_datum(datum)
     path = output if str(output) == "-" else named_for(output, datum)
@@ -105,7 +105,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one issue with its story."""
-    from villagemap.flows.issues import show_issue
+    from villagemap.flows.cases.issues import show_issue
 
     with opened(directory) as session:
         shown = show_issue(session, issue)
@@ -159,7 +159,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Replay the chain of events against the rows, the photos and printed anchors."""
-    from villagemap.flows.admin import verify as flow
+    from villagemap.flows.upkeep.admin import verify as flow
 
     with opened(directory) as session:
         found = flow(session, anchors=anchors or (), photos=not no_photos)
@@ -205,7 +205,7 @@ def doctor(
 
         click.echo(policy_table(LANG))
         return
-    from villagemap.flows.admin import doctor as flow
+    from villagemap.flows.upkeep.admin import doctor as flow
 
     with opened(directory) as session:
         checks = flow(session)

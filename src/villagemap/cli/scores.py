@@ -14,7 +14,7 @@ from villagemap.model import Level
 from villagemap.texts import text
 
 if TYPE_CHECKING:
-    from villagemap.flows.deadlines import DueCounts
+    from villagemap.flows.cases.deadlines import DueCounts
 
 meetings = typer.Typer(help=text("scores.help.meeting", LANG), no_args_is_help=True, rich_markup_mode=None)
 
@@ -43,7 +43,7 @@ Name = Annotated[str, typer.Argument(help=helped("name"), metavar="NAME", show_d
 
 
 def _instant(word: str) -> datetime | None:
-    from villagemap.flows.moments import instant_meant
+    from villagemap.flows.standing.moments import instant_meant
 
     return instant_meant(word) if word else None
 
@@ -64,7 +64,7 @@ def counts(directory: Dir = None, as_of: AsOf = "", as_json: Json = False) -> No
     """Count the county's and each town's cases."""
     from dataclasses import asdict
 
-    from villagemap.flows.issues import county_table
+    from villagemap.flows.cases.issues import county_table
 
     with opened(directory) as session:
         whole, rows = county_table(session, as_of=_instant(as_of))
@@ -89,9 +89,9 @@ def due(
     as_json: Json = False,
 ) -> None:
     """Let ended deferrals return, and list what is due."""
-    from villagemap.flows.deadlines import wake_deferred, what_is_due
-    from villagemap.flows.relapses import due_revisits
-    from villagemap.flows.score_views import told_due, told_revisits
+    from villagemap.flows.cases.deadlines import wake_deferred, what_is_due
+    from villagemap.flows.cases.relapses import due_revisits
+    from villagemap.flows.standing.score_views import told_due, told_revisits
 
     with opened(directory) as session:
         woken = wake_deferred(session)
@@ -125,8 +125,8 @@ def _due_row(name: str, counted: "DueCounts") -> None:
 
 def outlook(directory: Dir = None, town: Town = "", as_json: Json = False) -> None:
     """Say whether it will be done in time."""
-    from villagemap.flows.deadlines import will_we_make_it
-    from villagemap.flows.score_views import told_outlook
+    from villagemap.flows.cases.deadlines import will_we_make_it
+    from villagemap.flows.standing.score_views import told_outlook
 
     with opened(directory) as session:
         told = will_we_make_it(session, town=town)
@@ -144,8 +144,8 @@ def scores(
     directory: Dir = None, town: Town = "", as_of: AsOf = "", village: ByVillage = False, as_json: Json = False
 ) -> None:
     """Show what each town or village found and did."""
-    from villagemap.flows.score_views import told_scores
-    from villagemap.flows.scores import score_table
+    from villagemap.flows.standing.score_views import told_scores
+    from villagemap.flows.standing.scores import score_table
 
     with opened(directory) as session:
         told = told_scores(score_table(session, by=_level(village), town=town, as_of=_instant(as_of)))
@@ -161,8 +161,8 @@ def rank(
     directory: Dir = None, town: Town = "", as_of: AsOf = "", village: ByVillage = False, as_json: Json = False
 ) -> None:
     """Rank towns or villages by standardised rates."""
-    from villagemap.flows.score_views import told_rank
-    from villagemap.flows.scores import rank_table
+    from villagemap.flows.standing.score_views import told_rank
+    from villagemap.flows.standing.scores import rank_table
 
     with opened(directory) as session:
         told = told_rank(rank_table(session, by=_level(village), town=town, as_of=_instant(as_of)))
@@ -189,8 +189,8 @@ def deductions(
     as_json: Json = False,
 ) -> None:
     """Show the capped-deduction sheet, from cases found by others."""
-    from villagemap.flows.score_views import told_deductions
-    from villagemap.flows.scores import deduction_table
+    from villagemap.flows.standing.score_views import told_deductions
+    from villagemap.flows.standing.scores import deduction_table
 
     with opened(directory) as session:
         table = deduction_table(
@@ -217,8 +217,8 @@ def deductions(
 @meetings.command("freeze", help=helped("freeze"))
 def freeze(name: Name, directory: Dir = None, as_json: Json = False) -> None:
     """Freeze a meeting's figures."""
-    from villagemap.flows.meetings import freeze_meeting
-    from villagemap.flows.score_views import told_meeting
+    from villagemap.flows.standing.meetings import freeze_meeting
+    from villagemap.flows.standing.score_views import told_meeting
 
     with opened(directory) as session:
         meeting = freeze_meeting(session, name)
@@ -231,8 +231,8 @@ def freeze(name: Name, directory: Dir = None, as_json: Json = False) -> None:
 @meetings.command("show", help=helped("show"))
 def show(name: Name, directory: Dir = None, as_json: Json = False) -> None:
     """Make a meeting's report again."""
-    from villagemap.flows.meetings import meeting as flow
-    from villagemap.flows.score_views import told_again
+    from villagemap.flows.standing.meetings import meeting as flow
+    from villagemap.flows.standing.score_views import told_again
 
     with opened(directory) as session:
         again = flow(session, name)
@@ -258,8 +258,8 @@ def show(name: Name, directory: Dir = None, as_json: Json = False) -> None:
 @meetings.command("list", help=helped("list"))
 def list_all(directory: Dir = None, as_json: Json = False) -> None:
     """List frozen meetings."""
-    from villagemap.flows.meetings import list_meetings
-    from villagemap.flows.score_views import told_meeting
+    from villagemap.flows.standing.meetings import list_meetings
+    from villagemap.flows.standing.score_views import told_meeting
 
     with opened(directory) as session:
         found = list_meetings(session)

@@ -16,8 +16,8 @@ from villagemap.settings import TIME_ZONE
 from villagemap.texts import text
 
 if TYPE_CHECKING:
-    from villagemap.flows.sweep_views import PlaceLine, SweepState, VisitLine
-    from villagemap.flows.tracks import TrackReport
+    from villagemap.flows.campaigns.sweep_views import PlaceLine, SweepState, VisitLine
+    from villagemap.flows.campaigns.tracks import TrackReport
 
 sweeps = typer.Typer(help=say("sweep.help"), no_args_is_help=True, rich_markup_mode=None)
 
@@ -42,8 +42,8 @@ def begin(
     as_json: Json = False,
 ) -> None:
     """Begin a sweep."""
-    from villagemap.flows.sweep_views import coverage, told_sweep
-    from villagemap.flows.sweeps import begin_sweep
+    from villagemap.flows.campaigns.sweep_views import coverage, told_sweep
+    from villagemap.flows.campaigns.sweeps import begin_sweep
 
     begins_on = first.date() if first else None
     with opened(directory) as session:
@@ -84,7 +84,7 @@ def visit(
     as_json: Json = False,
 ) -> None:
     """Record a visit, by a position or by a photo of an issue there."""
-    from villagemap.flows.sweeps import Position, check_in, visit_by_photo
+    from villagemap.flows.campaigns.sweeps import Position, check_in, visit_by_photo
 
     when = at.replace(tzinfo=TIME_ZONE) if at else None
     with opened(directory) as session:
@@ -108,7 +108,7 @@ def unreachable(
     as_json: Json = False,
 ) -> None:
     """Record why a place can't be reached."""
-    from villagemap.flows.sweeps import mark_unreachable
+    from villagemap.flows.campaigns.sweeps import mark_unreachable
 
     with opened(directory) as session:
         line = mark_unreachable(session, name, place, reason, key=key)
@@ -116,7 +116,7 @@ def unreachable(
 
 
 def _tell_visit(line: "VisitLine", *, as_json: bool) -> None:
-    from villagemap.flows.sweep_views import visit_fields
+    from villagemap.flows.campaigns.sweep_views import visit_fields
     from villagemap.reach import proof_of_visit
 
     if as_json:
@@ -135,7 +135,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """List all sweeps, or show how far one is."""
-    from villagemap.flows.sweep_views import coverage, list_sweeps, told_places, told_sweep
+    from villagemap.flows.campaigns.sweep_views import coverage, list_sweeps, told_places, told_sweep
 
     with opened(directory) as session:
         states = [coverage(session, name)] if name else list_sweeps(session)
@@ -151,7 +151,7 @@ def status(
 
 
 def _print_state(state: "SweepState", *, places: bool) -> None:
-    from villagemap.flows.sweep_views import told_sweep
+    from villagemap.flows.campaigns.sweep_views import told_sweep
 
     sweep = state.sweep
     mark = say("sweep.status.closed") if sweep.closed_at else say("sweep.status.open")
@@ -170,8 +170,8 @@ def _print_state(state: "SweepState", *, places: bool) -> None:
 @sweeps.command("missed", help=say("sweep.missed.help"))
 def missed(name: Name, directory: Dir = None, as_json: Json = False) -> None:
     """List who is still missed: what one prints each evening."""
-    from villagemap.flows.sweep_views import missed as flow
-    from villagemap.flows.sweep_views import told_places
+    from villagemap.flows.campaigns.sweep_views import missed as flow
+    from villagemap.flows.campaigns.sweep_views import told_places
 
     with opened(directory) as session:
         lines = flow(session, name)
@@ -192,8 +192,8 @@ def _why_not(line: "PlaceLine") -> str:
 @sweeps.command("close", help=say("sweep.close.help"))
 def close(name: Name, key: Key = "", directory: Dir = None, as_json: Json = False) -> None:
     """Close a sweep, if nobody is missed."""
-    from villagemap.flows.sweep_views import coverage, told_sweep
-    from villagemap.flows.sweeps import close_sweep
+    from villagemap.flows.campaigns.sweep_views import coverage, told_sweep
+    from villagemap.flows.campaigns.sweeps import close_sweep
 
     with opened(directory) as session:
         sweep = close_sweep(session, name, key=key)
@@ -212,7 +212,7 @@ def track(
     as_json: Json = False,
 ) -> None:
     """Turn a track into visits."""
-    from villagemap.flows.tracks import import_track
+    from villagemap.flows.campaigns.tracks import import_track
 
     with opened(directory) as session:
         report = import_track(session, file, name, datum=datum)
@@ -237,7 +237,7 @@ def track(
 
 def told_track(report: "TrackReport") -> dict[str, Any]:
     """A track's report for a machine."""
-    from villagemap.flows.sweep_views import place_fields, visit_fields
+    from villagemap.flows.campaigns.sweep_views import place_fields, visit_fields
 
     figures = ("file", "sweep", "timed", "rows", "within", "left_out", "unreadable", "untimed", "elsewhere", "known")
     return {
@@ -260,7 +260,7 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Look for what a sweep's list lacks."""
-    from villagemap.flows.sweep_audit import audit_sweep
+    from villagemap.flows.campaigns.sweep_audit import audit_sweep
 
     with opened(directory) as session:
         found = audit_sweep(session, name, ledgers=ledgers or ())
@@ -283,7 +283,7 @@ def audit(
 @sweeps.command("forget-tracks", help=say("sweep.forget.help"))
 def forget(directory: Dir = None) -> None:
     """Delete the points of tracks whose time is over."""
-    from villagemap.flows.tracks import forget_tracks
+    from villagemap.flows.campaigns.tracks import forget_tracks
 
     with opened(directory) as session:
         count = forget_tracks(session)

@@ -19,7 +19,7 @@ from villagemap.errors import BadInputError
 from villagemap.texts import text
 
 if TYPE_CHECKING:
-    from villagemap.flows.accounts import UserLine
+    from villagemap.flows.people.accounts import UserLine
     from villagemap.flows.registry import Session
     from villagemap.store.accounts import GivenGrant
 
@@ -50,7 +50,7 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Add a user."""
-    from villagemap.flows.accounts import add_user
+    from villagemap.flows.people.accounts import add_user
 
     with opened(directory) as session:
         user = add_user(session, login, asked_password(), name=name, units=units or ())
@@ -63,7 +63,7 @@ def add(
 @users.command("list", help=helped("users_list"))
 def list_all(directory: Dir = None, as_json: Json = False) -> None:
     """List users with their grants."""
-    from villagemap.flows.accounts import list_users
+    from villagemap.flows.people.accounts import list_users
 
     with opened(directory) as session:
         lines = list_users(session)
@@ -119,7 +119,7 @@ def grant(
     as_json: Json = False,
 ) -> None:
     """Give a user a role."""
-    from villagemap.flows.accounts import grant as flow
+    from villagemap.flows.people.accounts import grant as flow
 
     last = until.date() if until else None
     with opened(directory) as session:
@@ -136,7 +136,7 @@ def revoke(
     directory: Dir = None,
 ) -> None:
     """Take a grant back."""
-    from villagemap.flows.accounts import revoke_grant
+    from villagemap.flows.people.accounts import revoke_grant
 
     with opened(directory) as session:
         revoke_grant(session, grant_id)
@@ -146,7 +146,7 @@ def revoke(
 @users.command("password", help=helped("users_password"))
 def password(user: User, directory: Dir = None) -> None:
     """Give a user another password."""
-    from villagemap.flows.accounts import set_password
+    from villagemap.flows.people.accounts import set_password
 
     with opened(directory) as session:
         set_password(session, user, asked_password())
@@ -160,7 +160,7 @@ def disable(
     directory: Dir = None,
 ) -> None:
     """Lock a user out, or let them in again."""
-    from villagemap.flows.accounts import disable_user
+    from villagemap.flows.people.accounts import disable_user
 
     with opened(directory) as session:
         disable_user(session, user, disabled=not enable)
@@ -175,7 +175,7 @@ def log(
     as_json: Json = False,
 ) -> None:
     """Show the access log."""
-    from villagemap.flows.accounts import access_log
+    from villagemap.flows.people.accounts import access_log
 
     with opened(directory) as session:
         entries = access_log(session, actor=actor, limit=limit)

@@ -14,15 +14,15 @@ from villagemap.cli.words import LANG, say
 from villagemap.errors import NotFoundError, WrongUseError
 
 if TYPE_CHECKING:
+    from villagemap.flows.cases.tasks import Task
     from villagemap.flows.registry import Session
-    from villagemap.flows.tasks import Task
 
 IssueId = Annotated[str, typer.Argument(help=say("show.id"), metavar="ID", show_default=False)]
 
 
 def tasks(directory: Dir = None, as_json: Json = False) -> None:
     """What has to be worked on, returned cases first, then by urgency."""
-    from villagemap.flows.tasks import my_tasks
+    from villagemap.flows.cases.tasks import my_tasks
 
     with opened(directory) as session:
         found, count = my_tasks(session)
@@ -31,7 +31,7 @@ def tasks(directory: Dir = None, as_json: Json = False) -> None:
 
 def queue(directory: Dir = None, as_json: Json = False) -> None:
     """What waits for a verifier."""
-    from villagemap.flows.tasks import verifiers_queue
+    from villagemap.flows.cases.tasks import verifiers_queue
 
     with opened(directory) as session:
         found, count = verifiers_queue(session)
@@ -78,7 +78,7 @@ def act(
     as_json: Json = False,
 ) -> None:
     """Take one step of an issue's life."""
-    from villagemap.flows.actions import take_action
+    from villagemap.flows.cases.actions import take_action
     from villagemap.workflow import Given
 
     with opened(directory) as session:
@@ -113,7 +113,7 @@ def photo(
     as_json: Json = False,
 ) -> None:
     """Add a photo to an issue; it says how far it proves anything, and why."""
-    from villagemap.flows.evidence import add_photo
+    from villagemap.flows.cases.evidence import add_photo
 
     if not file.is_file():
         raise NotFoundError("file_missing", file=str(file))
@@ -139,7 +139,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Report an issue; it waits to be registered."""
-    from villagemap.flows.tasks import Report, report_issue
+    from villagemap.flows.cases.tasks import Report, report_issue
 
     with opened(directory) as session:
         words = session.workspace.vocabulary

@@ -12,7 +12,7 @@ import shapely
 from villagemap.auth import Policy
 from villagemap.counts import town_counts
 from villagemap.errors import WrongUseError
-from villagemap.flows.issues import Card, card, without_persons
+from villagemap.flows.cases.issues import Card, card, without_persons
 from villagemap.flows.narrowing import columns_seen, visible
 from villagemap.flows.places import place_feature
 from villagemap.flows.registry import Session, flow

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from villagemap.auth import Policy
-from villagemap.flows.moments import Moment, all_columns, columns_then, moment_of
+from villagemap.flows.campaigns.sweep_views import as_visit, visit_line
 from villagemap.flows.narrowing import reach_of
 from villagemap.flows.places import find_place
 from villagemap.flows.registry import Session, flow
-from villagemap.flows.sweep_views import as_visit, visit_line
+from villagemap.flows.standing.moments import Moment, all_columns, columns_then, moment_of
 from villagemap.model import Level, Place
 from villagemap.places import place_number
 from villagemap.reach import proof_of_visit

@@ -12,7 +12,7 @@ from typing import Any
 
 from villagemap.anchors import anchor_code
 from villagemap.errors import BadInputError, ConflictError
-from villagemap.flows.admin import PhotoCheck, check_photos
+from villagemap.flows.upkeep.admin import PhotoCheck, check_photos
 from villagemap.flows.workspace import (
     ACCOUNTS_FILE,
     PARTIAL,

@@ -13,9 +13,9 @@ from villagemap.counts import county_counts, town_counts
 from villagemap.deadlines import deadline, urgency
 from villagemap.errors import NotFoundError
 from villagemap.exports import geojson, without_phones
-from villagemap.flows.moments import columns_then, moment_of
 from villagemap.flows.narrowing import may_on, seen_issue, sees_no_text, visible
 from villagemap.flows.registry import Session, flow
+from villagemap.flows.standing.moments import columns_then, moment_of
 from villagemap.model import Audience, Counts, Event, Issue, IssueFilter, Level, Photo, Place
 from villagemap.places import place_number
 from villagemap.store.protocol import FeaturePage, State

@@ -9,10 +9,10 @@ from uuid_utils import uuid7
 from villagemap.auth import Policy
 from villagemap.deadlines import due_on, urgency
 from villagemap.errors import ConflictError, ForbiddenError, WrongUseError
-from villagemap.flows.issues import note_of
+from villagemap.flows.cases.issues import note_of
+from villagemap.flows.cases.relapses import with_predecessor
 from villagemap.flows.narrowing import may_on, visible
 from villagemap.flows.registry import Session, flow
-from villagemap.flows.relapses import with_predecessor
 from villagemap.model import Change, Issue, IssueFilter, Level, Located, Place, Sighting, Status, Urgency
 from villagemap.settings import now
 from villagemap.workflow import RUNNING

@@ -15,10 +15,7 @@ from uuid_utils import uuid7
 from villagemap.auth import Policy, allows, permit
 from villagemap.chain import instant_text
 from villagemap.errors import BadInputError, ConflictError, NotFoundError, WrongUseError
-from villagemap.flows.evidence import grade_of, photo_subject
-from villagemap.flows.narrowing import seen_issue
-from villagemap.flows.registry import Session, flow
-from villagemap.flows.sweep_views import (
+from villagemap.flows.campaigns.sweep_views import (
     Sweep,
     VisitLine,
     as_visit,
@@ -33,6 +30,9 @@ from villagemap.flows.sweep_views import (
     visit_line,
     visits_of,
 )
+from villagemap.flows.cases.evidence import grade_of, photo_subject
+from villagemap.flows.narrowing import seen_issue
+from villagemap.flows.registry import Session, flow
 from villagemap.model import Level, Record
 from villagemap.reach import ListedPlace, Proof, Reaches, proof_by_check_in, proof_by_photo
 from villagemap.settings import TIME_ZONE, now

@@ -15,9 +15,9 @@ from uuid_utils import uuid7
 
 from villagemap.auth import Policy, allows
 from villagemap.errors import NotFoundError
+from villagemap.flows.campaigns.sweep_views import Sweep, VisitLine, find_sweep, listed_places, scope_in, visit_line
+from villagemap.flows.campaigns.sweeps import CLOCK_SKEW, check_open, on_ground, put_visit
 from villagemap.flows.registry import Session, flow
-from villagemap.flows.sweep_views import Sweep, VisitLine, find_sweep, listed_places, scope_in, visit_line
-from villagemap.flows.sweeps import CLOCK_SKEW, check_open, on_ground, put_visit
 from villagemap.flows.workspace import PARTIAL
 from villagemap.model import IssueFilter, Level, Record
 from villagemap.reach import DWELL_S, ListedPlace, Reaches, Stay, Track, kept, proof_by_track, visits_of_track

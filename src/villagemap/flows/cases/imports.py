@@ -9,8 +9,8 @@ from pathlib import Path
 
 from villagemap.auth import Policy
 from villagemap.errors import BadInputError
+from villagemap.flows.cases.relapses import Predecessors, predecessors
 from villagemap.flows.registry import NothingNew, Session, flow
-from villagemap.flows.relapses import Predecessors, predecessors
 from villagemap.model import Change, Issue, Located, Operation, Status
 from villagemap.readers.columns import match_columns
 from villagemap.readers.findings import Finding

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from villagemap.flows.deadlines import DueSheet, Outlooks
-from villagemap.flows.meetings import Meeting, MeetingAgain
-from villagemap.flows.relapses import Revisit
-from villagemap.flows.scores import DeductionTable, RankTable, ScoreTable
+from villagemap.flows.cases.deadlines import DueSheet, Outlooks
+from villagemap.flows.cases.relapses import Revisit
+from villagemap.flows.standing.meetings import Meeting, MeetingAgain
+from villagemap.flows.standing.scores import DeductionTable, RankTable, ScoreTable
 from villagemap.forecast import Forecast, Outlook
 from villagemap.model import Place
 from villagemap.rubric import RATES

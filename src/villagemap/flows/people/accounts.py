@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 
 from villagemap.auth import Actor, Grant, Link, Policy, Role
 from villagemap.errors import BadInputError, NotFoundError, TooOftenError, UnknownActorError, WrongUseError
-from villagemap.flows.passwords import checked, hashed, no_ones_hash, verified
+from villagemap.flows.people.passwords import checked, hashed, no_ones_hash, verified
 from villagemap.flows.registry import Session, flow
 from villagemap.model import Level
 from villagemap.settings import now

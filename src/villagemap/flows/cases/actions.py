@@ -7,10 +7,10 @@ import orjson
 
 from villagemap.auth import Actor, Policy, Role
 from villagemap.errors import ConflictError, ForbiddenError, NotFoundError, RefusedError
-from villagemap.flows.evidence import missing_evidence, stages_shown
+from villagemap.flows.cases.evidence import missing_evidence, stages_shown
+from villagemap.flows.cases.relapses import schedule_revisits
 from villagemap.flows.narrowing import may_on, permit_on, seen_issue
 from villagemap.flows.registry import FLOWS, Session
-from villagemap.flows.relapses import schedule_revisits
 from villagemap.model import Change, Event, Issue, Status
 from villagemap.settings import now
 from villagemap.workflow import ACTIONS, FIXING, Action, Facts, Given, allowed, moved, refusals

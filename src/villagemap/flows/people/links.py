@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from villagemap.auth import Policy
 from villagemap.errors import ForbiddenError, NotFoundError, UnknownActorError, WrongUseError
-from villagemap.flows.accounts import Opened, digest, place_id, unit_code
+from villagemap.flows.people.accounts import Opened, digest, place_id, unit_code
 from villagemap.flows.registry import Session, flow
 from villagemap.model import Issue, Level, Privacy
 from villagemap.settings import now

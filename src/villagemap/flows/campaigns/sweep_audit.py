@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from villagemap.auth import Policy, allows
+from villagemap.flows.campaigns.sweep_views import Sweep, coverage, scope_in
+from villagemap.flows.campaigns.sweeps import on_ground
+from villagemap.flows.campaigns.tracks import points_of
 from villagemap.flows.narrowing import columns_seen, visible
 from villagemap.flows.registry import Session, flow
-from villagemap.flows.sweep_views import Sweep, coverage, scope_in
-from villagemap.flows.sweeps import on_ground
-from villagemap.flows.tracks import points_of
 from villagemap.model import Issue, IssueFilter, Level, Located, Place
 from villagemap.places import place_number, plain_name
 from villagemap.reach import Reaches, Stop, stops_outside

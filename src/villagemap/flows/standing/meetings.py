@@ -16,9 +16,9 @@ import numpy as np
 from villagemap.anchors import anchor_code
 from villagemap.auth import Policy
 from villagemap.errors import BadInputError, ConflictError, NotFoundError
-from villagemap.flows.moments import Moment, all_columns, moment_of
 from villagemap.flows.registry import Session, flow
-from villagemap.flows.scores import case_columns, rubric_of, visited_villages
+from villagemap.flows.standing.moments import Moment, all_columns, moment_of
+from villagemap.flows.standing.scores import case_columns, rubric_of, visited_villages
 from villagemap.model import Level, Place, Record
 from villagemap.scores import Tally, deductions, ranking, tally
 from villagemap.settings import now

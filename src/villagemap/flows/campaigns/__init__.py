@@ -1,0 +1,1 @@
+"""Flows about sweeps: begin one, visit with proof, see who is missed, close it."""

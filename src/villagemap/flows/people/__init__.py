@@ -1,0 +1,1 @@
+"""Flows about who may do what: accounts, links, passwords."""

@@ -1,0 +1,1 @@
+"""Flows about how towns stand: scores, meetings, any earlier moment."""

@@ -1,0 +1,1 @@
+"""Flows that keep a workspace whole: verify, back up, restore, snapshot."""
