@@ -92,7 +92,7 @@ def requirements(*, dev: bool) -> list[str]:
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wanted = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
-    wanted += project["project"]["optional-dependencies"]["print"]
+    wanted += project["project"].get("optional-dependencies", {}).get("print", [])
     return wanted + (project["dependency-groups"]["dev"] if dev else [])
 
 

@@ -225,7 +225,7 @@ class County:
         return target
 
     def report(self, category: str, **said: Any) -> Issue:  # noqa: ANN401 - see `flows.cases.tasks.Report`
-        """Report an issue; ``said`` holds fields of `flows.cases.tasks.Report`: ``description``, ``village``, ``lonlat``."""
+        """Report an issue; ``said``: ``description``, ``village``, ``lonlat`` (`flows.cases.tasks.Report`)."""
         code = self.vocabulary.code_of("categories", category) or category
         return report_issue(self._session, Report(category=code, **said))
 
