@@ -8,8 +8,8 @@ from villagemap.plans import Figures, Problem, Route
 def figures_of(problem: Problem, routes: Sequence[Route], *, fairness_price_s: int | None = None) -> Figures:
     """The totals of ``routes``; what isn't in them is left out.
 
-    ``service_s`` is the time on the spot, set-up and service. A team that has a shift but no route works 0 s, and counts
-    in the spread.
+    ``service_s`` is the time on the spot, set-up and service. A team that has a shift but no route works 0 s,
+    and counts in the spread.
     """
     stop_of = {stop.id: stop for stop in problem.stops}
     calls = [call for route in routes for call in route.calls]
