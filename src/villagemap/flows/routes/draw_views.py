@@ -14,7 +14,7 @@ import orjson
 
 from villagemap.auth import Policy
 from villagemap.chain import Fields
-from villagemap.draws import FIELDS, Candidate, Duty, Inspector, Kind, Rate, failure_rates, read_list
+from villagemap.draws import Candidate, Duty, Inspector, Kind, Rate, failure_rates, read_list
 from villagemap.errors import NotFoundError
 from villagemap.flows.narrowing import may_on, reach_of
 from villagemap.flows.registry import Session, flow
@@ -91,7 +91,7 @@ class DrawnLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StratumLine:
-    """A stratum by field: the chance of each in it is ``quota`` in ``size``; its failure rate once anything was seen."""
+    """A stratum by field: each in it has the chance ``quota`` in ``size``; its failure rate once anything was seen."""
 
     stratum: Mapping[str, str]
     size: int
@@ -168,11 +168,10 @@ def _state(session: Session, draw: Draw) -> DrawState:
     """All of a draw for who may plan, and what lies in their part of the county for others."""
     told, looks = draw.told(), looked_at(session, draw.id)
     whole = Policy.PLAN in session.actor.may
-    lines = [_line(session, draw, drawn, told["level"], looks.get(drawn["id"])) for drawn in told.get("drawn", ())]
-    checked = Counter(tuple(d["stratum"]) for d in told.get("drawn", ()) if d["id"] in looks)
-    failed = Counter(
-        tuple(d["stratum"]) for d in told.get("drawn", ()) if d["id"] in looks and not looks[d["id"]].passed
-    )
+    drawn = told.get("drawn", [])
+    lines = [_line(session, draw, one, told["level"], looks.get(one["id"])) for one in drawn]
+    seen = [(tuple(one["stratum"]), looks[one["id"]].passed) for one in drawn if one["id"] in looks]
+    checked, failed = Counter(key for key, _ in seen), Counter(key for key, passed in seen if not passed)
     sizes = {tuple(s["stratum"]): (s["size"], s["quota"]) for s in told.get("strata", ())}
     rates, overall = failure_rates({key: (size, checked[key], failed[key]) for key, (size, _) in sizes.items()})
     towns = None if whole else _towns_seen(session)

@@ -4,7 +4,7 @@ The list is frozen, as an event, before the number is spoken, so that nobody can
 every draw is an event, so that a second one shows. All steps but looking need the policy ``plan``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -18,7 +18,6 @@ from villagemap.draws import (
     Duty,
     Inspector,
     Kind,
-    Pick,
     assign,
     conflicts,
     draw,
@@ -29,7 +28,7 @@ from villagemap.draws import (
     sha256,
     spoken_number,
 )
-from villagemap.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError, WrongUseError
+from villagemap.errors import AmbiguousError, BadInputError, ConflictError, ForbiddenError, NotFoundError, WrongUseError
 from villagemap.flows.cases.actions import act_within
 from villagemap.flows.cases.relapses import note_look
 from villagemap.flows.narrowing import may_on, reach_of
@@ -157,12 +156,12 @@ def check_draw(session: Session, word: str) -> DrawCheck:
     made = draw_of(record)
     _check_drawn(made)
     store = session.workspace.store
-    signed = next(one for one in store.records_at("draw", store.head().seq) if one.subject == record.subject)
+    signed = {one.subject: one.fields for one in store.records_at("draw", store.head().seq)}
     listed = list_text(candidates_at(session, made.rules, made.seq))
     register = register_hash(made.head, sha256(made.listed))
     again = _result(made, made.seed, made.duties)
     found = {
-        "record": signed.fields != record.fields,
+        "record": signed.get(record.subject) != record.fields,
         "chain": store.hash_of(made.seq) != made.head,
         "list_digest": sha256(made.listed) != made.listed_sha256,
         "register": register != made.register,
@@ -172,10 +171,8 @@ def check_draw(session: Session, word: str) -> DrawCheck:
         "digest": sha256(made.result) != made.result_sha256,
     }
     values = {"candidates": _moved(made.listed, listed), "result": _otherwise(made.result, again)}
-    differences = tuple(
-        Difference(code=code, params=values.get(code, {})) for code, differs in found.items() if differs
-    )
-    return DrawCheck(draw=made.id, result_sha256=sha256(again), differences=differences)
+    wrong = [Difference(code=code, params=values.get(code, {})) for code, differs in found.items() if differs]
+    return DrawCheck(draw=made.id, result_sha256=sha256(again), differences=tuple(wrong))
 
 
 @flow("draw.open", Policy.PLAN)
@@ -326,7 +323,7 @@ def _drawn(session: Session, frozen: Draw, number: str) -> tuple[str, dict[str, 
     return seed, duties, _result(frozen, seed, duties)
 
 
-def _result(made: Draw, seed: str, duties: dict[str, Duty] | Any) -> str:  # noqa: ANN401 - a mapping
+def _result(made: Draw, seed: str, duties: Mapping[str, Duty]) -> str:
     rules = made.rules
     lot = draw(rules.kind, made.candidates(), rules.size, seed)
     sent = assign(lot.picks, made.inspectors, duties, rules.each, seed)
@@ -346,9 +343,12 @@ def _moved(recorded: str, again: str) -> dict[str, Any]:
 
 def _otherwise(recorded: str, again: str) -> dict[str, Any]:
     """How many of the drawn things differ, by what they are or who goes there."""
-    told, made = (orjson.loads(one)["drawn"] if one else [] for one in (recorded, again))
-    common = [one for one in told if one in made]
-    return {"count": len(made) - len(common), "drawn": len(made)}
+    made = orjson.loads(again)["drawn"]
+    try:
+        told = orjson.loads(recorded)["drawn"]
+    except (ValueError, TypeError, KeyError):  # whoever changed it didn't care
+        told = []
+    return {"count": sum(one not in told for one in made), "drawn": len(made)}
 
 
 # Results
@@ -365,9 +365,11 @@ def _find_drawn(session: Session, made: Draw, word: str) -> dict[str, Any]:
         town, _, village = name.rpartition("/")
         gazetteer = session.workspace.gazetteer()
         inside = gazetteer.find(town, Level.TOWN) if town else None
-        name = next(
-            (p.place_id for p in gazetteer.candidates(village, Level.VILLAGE, inside) if p.place_id in drawn), ""
-        )
+        meant = [place for place in gazetteer.candidates(village, Level.VILLAGE, inside) if place.place_id in drawn]
+        if len(meant) > 1:
+            names = [gazetteer.full_name(place).replace(" ", "/") for place in meant]
+            raise AmbiguousError("ambiguous_place", word=word[:100], candidates=names, listed="; ".join(names))
+        name = meant[0].place_id if meant else ""
     if name not in drawn:
         raise NotFoundError("not_in_draw", word=word[:100], draw=made.name)
     found: dict[str, Any] = drawn[name]
