@@ -1,1 +1,1 @@
-"""Flows about inspection routes: roads, plans, draws, seals, what lies along the way."""
+"""Flows of routes: roads, plans, draws."""
