@@ -57,6 +57,11 @@ class Draw:
         """What could be drawn."""
         return read_list(self.listed)
 
+    @property
+    def size(self) -> int:
+        """How many candidates there are."""
+        return self.listed.count("\n")
+
     def told(self) -> dict[str, Any]:
         """The result as JSON values; {} before the number was spoken."""
         said: dict[str, Any] = orjson.loads(self.result) if self.result else {}
@@ -219,12 +224,11 @@ def told_head(draw: Draw) -> dict[str, Any]:
     """What a list says of a draw."""
     said = ("id", "name", "register", "number", "seed", "result_sha256", "frozen_at", "frozen_by", "drawn_at")
     rules = rules_fields(draw.rules)
-    candidates = draw.listed.count("\n")
     return {name: getattr(draw, name) for name in said} | {
         "opened_at": draw.opened_at,
         "seal": draw.seal,
         "rules": rules,
-        "candidates": candidates,
+        "candidates": draw.size,
     }
 
 

@@ -1,4 +1,4 @@
-"""Flows of a seal: commit to a plan or draw before the visit without telling it, and prove afterwards that it is the one.
+"""Flows of a seal: commit to a plan or draw before the visit without telling it, and prove afterwards that it is it.
 
 The commitment is SHA-256 of a salt (32 hex digits) and the content, as one text. The content of a record is its
 canonical JSON without the seal's own fields; of something kept elsewhere it is the SHA-256 that the sealer gives. The
@@ -52,9 +52,9 @@ class Seal:
 class SealCheck:
     """Whether what lies here is what was sealed.
 
-    ``holds`` says that the content of then gives the commitment (None: kept elsewhere, and not shown yet); ``intact`` that the chain up to the sealing hashes to
-    what it was; ``changed`` are the fields of the record that were changed since, which breaks no seal but is told.
-    ``content`` is the SHA-256 of the sealed content.
+    ``holds`` says that the content of then gives the commitment (None: kept elsewhere, and not shown yet); ``intact``
+    that the chain up to the sealing hashes to what it was; ``changed`` are the fields of the record that were changed
+    since, which breaks no seal but is told. ``content`` is the SHA-256 of the sealed content.
     """
 
     seal: Seal
