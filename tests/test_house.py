@@ -34,6 +34,7 @@ HOSTS = {  # the only other hosts that a committed file may name: names of forma
     "www.apache.org",
     "www.geopackage.org",
     "www.opengis.net",
+    "www.topografix.com",
     "www.w3.org",
 }
 ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type) and name.endswith("Error")}
