@@ -12,7 +12,7 @@ from villagemap.errors import ConflictError
 from villagemap.model import Record
 from villagemap.store.appending import ChainEnd
 
-RECORD_TYPES = ("meeting", "objection", "photo", "revisit", "sweep", "track", "visit")
+RECORD_TYPES = ("meeting", "objection", "photo", "revisit", "roads", "sweep", "track", "visit")
 """What may be a record's type: its subject is "<type>/<id>"."""
 
 
