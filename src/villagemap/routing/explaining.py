@@ -172,13 +172,10 @@ class _Examination:
             timed = standing.timed(shift, [*order[:at], stop.id, *order[at:]], team=replace(team, most_stops=None))
             extra_s = timed.route.working_s - (before.working_s if before else 0)
             extra_m = timed.route.distance_m - (before.distance_m if before else 0)
-            if back_s >= LATER:
-                fault, params = _clock_fault(
-                    timed.fault.code if timed.fault else "", timed.fault and timed.fault.params
-                )
-                over_s = LATER
-            elif back_s > end_s:
-                fault, over_s = "shift_over", back_s - end_s
+            if timed.fault and back_s >= LATER:
+                fault, params, over_s = timed.fault.code, timed.fault.params, LATER
+            elif back_s > team.day_end_s:
+                fault, over_s = "shift_over", back_s - team.day_end_s
                 params = {"over_s": over_s}
         return Case(
             shift=shift,
