@@ -34,6 +34,8 @@ class Tuning:
     exhaustive_on_best: bool = True
     target_feasible: float = 0.65
     max_penalty: float = 100_000.0
+    penalty: float = 20.0
+    update_every: int = 100
 
 
 class Search:
@@ -48,8 +50,13 @@ class Search:
         self.iterations = 0
         self._data, self._random = data, RandomNumberGenerator(seed=seed)
         self._local = self._local_search(data)
-        params = PenaltyParams(target_feasible=self.tuning.target_feasible, max_penalty=self.tuning.max_penalty)
-        self._penalties = PenaltyManager(params.midpoint_penalties(data), params)
+        params = PenaltyParams(
+            solutions_between_updates=self.tuning.update_every,
+            target_feasible=self.tuning.target_feasible,
+            max_penalty=self.tuning.max_penalty,
+        )
+        first = self.tuning.penalty
+        self._penalties = PenaltyManager(([first] * data.num_load_dimensions, first, first), params)
         self.best = self._begun(start)
         self._first = self._current = self.best
         self._history: RingBuffer[Solution] = RingBuffer(self.tuning.history)
