@@ -1,4 +1,4 @@
-"""How far it is between the sites of a problem: by the matrix that was given, else by the roads, else by straight line."""
+"""How far it is between the sites of a problem: by a given matrix, else by the roads, else by straight line."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ from villagemap.flows.registry import Session
 from villagemap.flows.routes.findings import Finding
 from villagemap.flows.routes.request import Request
 from villagemap.plans import Matrix, Problem, Site
+from villagemap.travel.findings import TravelFinding
 from villagemap.travel.given import read_matrix
 from villagemap.travel.line import DETOUR, SPEED_KM_H, line_matrix
 
@@ -54,7 +55,10 @@ def _given(request: Request, problem: Problem) -> tuple[Matrix, list[Finding]]:
         about=cut.about,
     )
     known = {site.removeprefix("@") for site in wanted}
-    findings = [
-        Finding(code=found.code, stop=found.site, params=dict(found.params)) for found in given.findings if found.site in known
-    ]
-    return matrix, findings
+    told_of = [found for found in given.findings if found.site in known]
+    return matrix, [_as_finding(found) for found in told_of]
+
+
+def _as_finding(found: TravelFinding) -> Finding:
+    params = {name: round(value) if isinstance(value, float) else value for name, value in found.params.items()}
+    return Finding(code=found.code, stop=found.site, of_travel=True, params=params)
