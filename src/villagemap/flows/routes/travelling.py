@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from villagemap.flows.registry import Session
 from villagemap.flows.routes.findings import Finding
+from villagemap.flows.routes.places import LonLat
 from villagemap.flows.routes.request import Request
 from villagemap.plans import Matrix, Problem, Site
+from villagemap.plans.plan import Params
 from villagemap.travel.findings import TravelFinding
 from villagemap.travel.given import read_matrix
 from villagemap.travel.line import DETOUR, SPEED_KM_H, line_matrix
@@ -62,3 +64,13 @@ def _given(request: Request, problem: Problem) -> tuple[Matrix, list[Finding]]:
 def _as_finding(found: TravelFinding) -> Finding:
     params = {name: round(value) if isinstance(value, float) else value for name, value in found.params.items()}
     return Finding(code=found.code, stop=found.site, of_travel=True, params=params)
+
+
+def leg_lines(session: Session, pairs: Sequence[tuple[Site, Site]], matrix: Params) -> list[list[LonLat]]:
+    """Points (lon, lat) from site to site: along the roads where the plan was made on them, else a straight line."""
+    return [_straight(*pair) for pair in pairs]
+
+
+def _straight(start: Site, end: Site) -> list[LonLat]:
+    ends = [(site.lon, site.lat) for site in (start, end) if site.lon is not None and site.lat is not None]
+    return ends if len(ends) == 2 else []  # noqa: PLR2004 - both have a position
