@@ -14,6 +14,7 @@ import click
 import typer
 
 from villagemap.cli import backups, data, draws, links, output, routes, scores, server, sweeps, users, work
+from villagemap.cli import backups, data, links, output, roads, scores, server, sweeps, users, work
 from villagemap.cli.words import LANG, say
 from villagemap.errors import DiskFullError, VillagemapError, WorkspaceError
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 places = typer.Typer(help=say("places.help"), no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(places, name="places")
+app.add_typer(roads.roads, name="roads")
 app.add_typer(sweeps.sweeps, name="sweep")
 app.add_typer(users.users, name="users")
 app.add_typer(links.tokens, name="tokens")
