@@ -3,6 +3,7 @@
 import json
 from datetime import date, timedelta
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,11 @@ GEODATA = Path(__file__).parents[1] / "geodata"
 FIRST = date(2026, 3, 21)
 SITE = Site(id="office", name="县政府大院", lon=111.275213, lat=20.789547)
 ROADS = {"国道": Ground.ROAD_MAJOR, "省道": Ground.ROAD_MAJOR, "县道": Ground.ROAD_MIDDLE}
-CATEGORIES = (("垃圾乱扔乱放", "村口桥头两侧约 20 米"), ("应拆未拆旱厕", "祠堂后一座，门已封"), ("家禽散养", "巷道有鸡鸭"))
+CATEGORIES = (
+    ("垃圾乱扔乱放", "村口桥头两侧约 20 米"),
+    ("应拆未拆旱厕", "祠堂后一座，门已封"),
+    ("家禽散养", "巷道有鸡鸭"),
+)
 
 
 def some_issues(n: int, count: int) -> tuple[OpenIssue, ...]:
@@ -181,7 +186,7 @@ def county_view(count: int = 12, *, days: int = 1, lang: str = "zh") -> PlanView
     for day in range(1, days + 1):
         tour = _tour(stops[(day - 1) * count : day * count])
         points = [(SITE.lon, SITE.lat), *((s.lon, s.lat) for s in tour), (SITE.lon, SITE.lat)]
-        legs = [roads.leg(a, b) for a, b in zip(points, points[1:], strict=False)]
+        legs = [roads.leg(a, b) for a, b in pairwise(points)]
         lines["a", day] = [line if len(line) > 1 else () for _, _, line in legs]
         routes.append(day_of(tour, day=day, legs=[(s, m) for s, m, _ in legs]))
     team = Team(id="a", name="督查一组", start="office", end="office", day_start_s=30_600, day_end_s=63_000)
