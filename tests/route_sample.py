@@ -63,8 +63,8 @@ def day_of(stops: list[Stop], *, team: str = "a", day: int = 1, legs: list[tuple
 
 def plan_of(routes: list[Route], left_out: list[LeftOut] | None = None, kind: str = "roads") -> Plan:
     figures = Figures(
-        stops=sum(len(r.calls) for r in routes), left_out=len(left_out or []), villages=0, villages_in_all=0, priority=0,
-        travel_s=0, distance_m=0, service_s=0, wait_s=0, working_s=0, spread_percent=0.0,
+        stops=sum(len(r.calls) for r in routes), left_out=len(left_out or []), villages=0, villages_in_all=0,
+        priority=0, travel_s=0, distance_m=0, service_s=0, wait_s=0, working_s=0, spread_percent=0.0,
     )  # fmt: skip
     about = {"detour": 1.3, "speed_km_h": 38} if kind == "line" else {}
     return Plan(

@@ -118,7 +118,10 @@ def test_approximate_borders_are_told_on_the_map():
 
 
 def test_several_days_begin_with_an_overview_that_names_what_was_left_out():
-    first, *rest = pages(pdf(small_view(2)))
+    view = small_view(2)
+    late = replace(view.routes[0], team_name="督查二组", breaches=("晚到 12 分钟",))
+    first, *rest = pages(pdf(replace(view, routes=(*view.routes, late))))
+    assert "2026-03-21督查二组·晚到12分钟" in first
     assert "排不下" in first
     assert "收工推迟25分钟" in first
     assert "第2自然村" in first

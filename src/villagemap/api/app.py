@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 from fastapi import Depends, FastAPI
 
-from villagemap.api import assets, draws, features, issues, login_pages, pages, scores, sweep_pages, sweeps, tiles, work
+from villagemap.api import (
+    assets,
+    draws,
+    features,
+    issues,
+    jobs,
+    login_pages,
+    pages,
+    plans,
+    scores,
+    sweep_pages,
+    sweeps,
+    tiles,
+    work,
+)
 from villagemap.api.daily import keep_the_day
 from villagemap.api.deps import only_known
 from villagemap.api.documents import describe, openapi_json
@@ -71,6 +85,8 @@ def create_app(
         sweeps.router,
         draws.router,
         scores.router,
+        jobs.router,
+        plans.router,
         sweep_pages.router,
         tiles.router,
         assets.router,

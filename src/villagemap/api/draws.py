@@ -74,7 +74,7 @@ SEAL_FIELDS = {"salt": "for what is kept elsewhere: the salt", "sha256": "for wh
 @router.get("/draws", summary="All draws", responses=answers(JSON, example={"draws": [DRAW]}))
 def draws(session: Asked) -> Response:
     """The draws that the asker may see, the latest first."""
-    return _json({"draws": [told_head(state.draw) for state in list_draws(session)]})
+    return _json({"draws": [told_head(draw) for draw in list_draws(session)]})
 
 
 @router.post(

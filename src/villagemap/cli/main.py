@@ -14,6 +14,7 @@ import click
 import typer
 
 from villagemap.cli import backups, data, draws, links, output, scores, server, sweeps, users, work
+from villagemap.cli import backups, data, draws, links, output, routes, scores, server, sweeps, users, work
 from villagemap.cli import backups, data, links, output, roads, scores, server, sweeps, users, work
 from villagemap.cli.words import LANG, say
 from villagemap.errors import DiskFullError, VillagemapError, WorkspaceError
@@ -73,6 +74,7 @@ app.command("restore", help=backups.helped("restore"))(backups.restore)
 app.command("snapshot", help=backups.helped("snapshot"))(backups.snapshot)
 app.command("upgrade", help=backups.helped("upgrade"))(backups.upgrade)
 app.command("doctor", help=say("doctor.help"))(output.doctor)
+app.command("run-jobs", hidden=True)(routes.run_jobs)
 app.command("serve", help=say("serve.help"))(server.serve)
 app.command("bench", help=say("bench.help"), context_settings={"ignore_unknown_options": True})(server.bench)
 

@@ -163,7 +163,7 @@ def _overview(view: PlanView) -> dict[str, Any]:
         "finding": finding,
         "rows": rows,
         "left_out": [_left_out(view, one) for one in view.left_out],
-        "notices": _notices(view, (breach for route in view.routes for breach in route.breaches)),
+        "notices": _notices(view, (f"{short_title(r)} · {breach}" for r in view.routes for breach in r.breaches)),
     }
 
 
