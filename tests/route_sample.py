@@ -1,228 +1,201 @@
-"""A plan made by hand over the sample county's villages, for tests of what is drawn: every village to the next nearest."""
+"""Days to print: a small plan on bare points, and a team's day on the sample county's roads."""
 
-import math
-from collections.abc import Sequence
+import json
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
-from typing import Any
 
-import orjson
+import numpy as np
+import shapely
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import dijkstra
 
-from villagemap.maps import InlineRoutes, RoutesView
-from villagemap.model import BBox
-from villagemap.plans import (
-    Call,
-    Figures,
-    LeftOut,
-    Lock,
-    Lunch,
-    Plan,
-    Problem,
-    Route,
-    Site,
-    Stop,
-    Team,
-    Window,
-)
-from villagemap.plans.codec import to_json
+from villagemap.plans import Call, Figures, LeftOut, Lunch, Plan, Problem, Route, Site, Stop, Team
+from villagemap.sheets.view import Ground, Line, OpenIssue, PlanView, Shape, view_of
 
 GEODATA = Path(__file__).parents[1] / "geodata"
-SERVICE_S = 1200
-LUNCH = (11 * 3600 + 1800, 12 * 3600 + 1800)
-SPEED_M_S = 38 / 3.6
+FIRST = date(2026, 3, 21)
+SITE = Site(id="office", name="县政府大院", lon=111.275213, lat=20.789547)
+ROADS = {"国道": Ground.ROAD_MAJOR, "省道": Ground.ROAD_MAJOR, "县道": Ground.ROAD_MIDDLE}
+CATEGORIES = (("垃圾乱扔乱放", "村口桥头两侧约 20 米"), ("应拆未拆旱厕", "祠堂后一座，门已封"), ("家禽散养", "巷道有鸡鸭"))
 
 
-def read(name: str) -> dict[str, Any]:
-    """A layer of the sample county with seats where the server has them."""
-    data = orjson.loads((GEODATA / f"{name}.geojson").read_bytes())
-    for feature in data["features"]:
-        said = feature["properties"]
-        said["seat"] = [said.pop("seat_lon"), said.pop("seat_lat")]
-    return data
-
-
-def apart_m(a: Sequence[float], b: Sequence[float]) -> int:
-    """Straight line by 1.3, whole metres."""
-    dx = (a[0] - b[0]) * math.cos(math.radians(a[1])) * 111_320
-    return round(1.3 * math.hypot(dx, (a[1] - b[1]) * 110_570))
-
-
-def made(villages: list[dict[str, Any]], teams: int, days: int, left: int, text: str) -> tuple[Problem, Plan]:
-    """Stops of ``villages`` shared out by longitude and served in turn to the nearest; the last ``left`` left out."""
-    stops = tuple(made_stop(feature, text) for feature in villages)
-    depot = Site(id="office", name=text or "县政府", lon=111.275, lat=20.7895)
-    cars = tuple(
-        Team(
-            id=f"t{n + 1}",
-            name=text or f"第{n + 1}组",
-            start="office",
-            end="office",
-            day_start_s=8 * 3600 + 1800,
-            day_end_s=17 * 3600 + 1800,
+def some_issues(n: int, count: int) -> tuple[OpenIssue, ...]:
+    return tuple(
+        OpenIssue(
+            number=f"2026-{100 * n + k:05}",
+            category=CATEGORIES[(n + k) % 3][0],
+            what=CATEGORIES[(n + k) % 3][1],
+            duty_unit="镇人民政府",
+            due_on=FIRST + timedelta(days=k - 1),
+            overdue=k == 0,
+            path=f"/issues/{100 * n + k}",
         )
-        for n in range(teams)
-    )
-    planned = sorted(stops[: len(stops) - left], key=lambda stop: math.atan2(stop.lat - 20.79, stop.lon - 111.275))
-    shifts = [(team, day) for team in cars for day in range(1, days + 1)]
-    size = math.ceil(len(planned) / len(shifts))
-    parts = [planned[n * size : (n + 1) * size] for n in range(len(shifts))]
-    routes = tuple(made_route(team, day, part, depot) for (team, day), part in zip(shifts, parts, strict=True) if part)
-    problem = Problem(
-        name=text or "三月暗访",
-        days=tuple(date(2026, 3, 21) + timedelta(days=n) for n in range(days)),
-        teams=cars,
-        stops=stops,
-        sites=(depot,),
-        locks=(Lock(stop=planned[0].id, team=routes[0].team, keep=True),) if planned else (),
-    )
-    out = tuple(LeftOut(stop=stop.id, code="no_room") for stop in stops[len(stops) - left :])
-    return problem, made_plan(routes, out, len(planned))
-
-
-def made_stop(feature: dict[str, Any], text: str) -> Stop:
-    said = feature["properties"]
-    lon, lat = said["seat"]
-    return Stop(
-        id=said["code"],
-        name=text or said["name"],
-        lon=lon,
-        lat=lat,
-        service_s=SERVICE_S,
-        windows=(Window(9 * 3600, 11 * 3600),) if said["code"].endswith("5") else (),
-        village=said["code"],
-        village_name=text or said["name"],
-        town_name=text or said["code"][:9],
+        for k in range(count)
     )
 
 
-def made_route(team: Team, day: int, stops: list[Stop], depot: Site) -> Route:
-    at, clock, calls, lunch = (depot.lon, depot.lat), team.day_start_s, [], None
-    waiting = list(stops)
-    while waiting:
-        stop = min(waiting, key=lambda each: apart_m(at, (each.lon, each.lat)))
-        waiting.remove(stop)
-        leg = apart_m(at, (stop.lon, stop.lat))
-        if lunch is None and clock > LUNCH[0]:
-            lunch = Lunch(begin_s=clock, end_s=clock + 3600, after=len(calls))
-            clock += 3600
-        arrive = clock + round(leg / SPEED_M_S)
-        leave = arrive + 300 + stop.service_s
+def day_of(stops: list[Stop], *, team: str = "a", day: int = 1, legs: list[tuple[int, int]] | None = None) -> Route:
+    """A day from 08:30 that calls at all stops in order, an hour's lunch after the first call that ends past 11:30."""
+    legs = legs or [(600 + 60 * n, 5000 + 400 * n) for n in range(len(stops) + 1)]
+    now, calls, lunch = 30_600, [], None
+    for stop, (leg_s, leg_m) in zip(stops, legs, strict=False):
+        arrive = now + leg_s
+        now = arrive + 300 + stop.service_s
         calls.append(
             Call(
-                stop=stop.id,
-                leg_s=arrive - clock,
-                leg_m=leg,
-                arrive_s=arrive,
-                begin_s=arrive,
-                leave_s=leave,
-                setup_s=300,
+                stop=stop.id, leg_s=leg_s, leg_m=leg_m, arrive_s=arrive, begin_s=arrive, leave_s=now, setup_s=300
             )
-        )
-        at, clock = (stop.lon, stop.lat), leave
-    back = apart_m(at, (depot.lon, depot.lat))
+        )  # fmt: skip
+        if lunch is None and now > 41_400:
+            lunch = Lunch(begin_s=now, end_s=now + 3600, after=len(calls))
+            now += 3600
     return Route(
-        team=team.id,
-        day=day,
-        leave_s=team.day_start_s,
-        calls=tuple(calls),
-        back_leg_s=round(back / SPEED_M_S),
-        back_leg_m=back,
-        back_s=clock + round(back / SPEED_M_S),
-        lunch=lunch,
-    )
+        team=team, day=day, leave_s=30_600, calls=tuple(calls), back_leg_s=legs[-1][0], back_leg_m=legs[-1][1],
+        back_s=now + legs[-1][0], lunch=lunch,
+    )  # fmt: skip
 
 
-def made_plan(routes: tuple[Route, ...], left: tuple[LeftOut, ...], stops: int) -> Plan:
+def plan_of(routes: list[Route], left_out: list[LeftOut] | None = None, kind: str = "roads") -> Plan:
     figures = Figures(
-        stops=stops,
-        left_out=len(left),
-        villages=stops,
-        villages_in_all=stops + len(left),
-        priority=stops,
-        travel_s=sum(route.travel_s for route in routes),
-        distance_m=sum(route.distance_m for route in routes),
-        service_s=stops * SERVICE_S,
-        wait_s=0,
-        working_s=sum(route.working_s for route in routes),
-        spread_percent=8.5,
-    )
+        stops=sum(len(r.calls) for r in routes), left_out=len(left_out or []), villages=0, villages_in_all=0, priority=0,
+        travel_s=0, distance_m=0, service_s=0, wait_s=0, working_s=0, spread_percent=0.0,
+    )  # fmt: skip
+    about = {"detour": 1.3, "speed_km_h": 38} if kind == "line" else {}
     return Plan(
-        routes=routes,
-        left_out=left,
-        figures=figures,
-        matrix={"kind": "line", "estimated": True, "digest": "", "about": {"detour": 1.3, "speed_km_h": 38}},
-        solver="by hand",
-        seed=1,
-        iterations=0,
-        seconds=0.0,
+        routes=tuple(routes), left_out=tuple(left_out or ()), figures=figures,
+        matrix={"kind": kind, "estimated": kind == "line", "about": about},
+        solver="pyvrp", seed=1, iterations=1, seconds=0.1,
+    )  # fmt: skip
+
+
+def small_stops(count: int, *, placed: bool = True) -> list[Stop]:
+    side = int(count**0.5) + 1
+    return [
+        Stop(
+            id=f"s{n}", name=f"第{n}自然村", village=f"v{n // 2}", village_name=f"第{n // 2}村委会", town_name="甲镇",
+            lon=111.1 + 0.01 * (n % side) if placed else None, lat=20.6 + 0.01 * (n // side) if placed else None,
+            service_s=600, must=n == 1,
+        )
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def small_view(count: int = 3, *, lang: str = "zh", placed: bool = True, kind: str = "roads") -> PlanView:
+    """One team, one day; two issues at each stop; one stop more that was left out."""
+    stops = small_stops(count + 1, placed=placed)
+    site = SITE if placed else Site(id="office", name=SITE.name)
+    team = Team(id="a", name="督查一组", start="office", end="office", day_start_s=30_600, day_end_s=63_000)
+    problem = Problem(name="三月大排查", days=(FIRST,), teams=(team,), stops=tuple(stops), sites=(site,))
+    return view_of(
+        problem,
+        plan_of([day_of(stops[:count])], [LeftOut(stop=stops[-1].id, code="no_room")], kind),
+        lang=lang,
+        county_name="澜屿县",
+        people={"a": ("甲某", "乙某")},
+        issues={stop.id: some_issues(n, 2) for n, stop in enumerate(stops)},
+        why={stops[-1].id: "排不下"},
+        hints={stops[-1].id: ("收工推迟 25 分钟",)},
+        paths={stop.id: f"/places/{stop.village}" for stop in stops},
     )
 
 
-def made_legs(problem: Problem, plan: Plan) -> bytes:
-    where = {each.id: [each.lon, each.lat] for each in (*problem.stops, *problem.sites)}
-    features = []
-    for route in plan.routes:
-        ids = ["office", *(call.stop for call in route.calls), "office"]
-        lengths = [*((call.leg_s, call.leg_m) for call in route.calls), (route.back_leg_s, route.back_leg_m)]
-        for order, (leg_s, leg_m) in enumerate(lengths):
-            said = {"team": route.team, "day": route.day, "order": order, "leg_s": leg_s, "leg_m": leg_m}
-            line = {"type": "LineString", "coordinates": [where[ids[order]], where[ids[order + 1]]]}
-            features.append({"type": "Feature", "geometry": line, "properties": {**said, "estimated": True}})
-    return orjson.dumps({"type": "FeatureCollection", "features": features})
+@cache
+def features(name: str) -> list[dict]:
+    return json.loads((GEODATA / f"{name}.geojson").read_text("utf-8"))["features"]
 
 
-def made_answer(problem: Problem, plan: Plan, text: str, lang: str) -> dict[str, Any]:
-    """As ``GET /plans/{id}`` answers."""
-    en = lang == "en"
-    why = text or ("No team has enough time left." if en else "各组时间都不够。")
-    proof = text or ("Team 1, day 1: back 35 minutes late." if en else "第1组第1天：收工会晚 35 分钟。")
-    hint = text or ("Extend day 1 of team 1 by 40 minutes." if en else "第1组第1天延长 40 分钟。")
-    matrix = text or ("Straight line × 1.3 at 38 km/h" if en else "直线距离×1.3，每小时 38 公里")
-    return {
-        "id": "0190-plan",
-        "name": problem.name,
-        "revision": 3,
-        "made_at": "2026-03-20T08:00:00Z",
-        "made_by": text or "owner",
-        "sealed": False,
-        "sweep": "",
-        "can_undo": True,
-        "problem": orjson.loads(to_json(problem)),
-        "plan": orjson.loads(to_json(plan)),
-        "findings": [],
-        "told": {
-            "left_out": {left.stop: {"why": why, "proof": [proof], "hints": [hint]} for left in plan.left_out},
-            "breaches": [],
-            "matrix": matrix,
-        },
-    }
+@cache
+def county_ground() -> tuple[Shape, ...]:
+    """Towns, villages, roads by class and water of the sample county."""
+
+    def shapes(name: str, kind_of) -> list[Shape]:
+        return [
+            Shape(
+                kind=kind_of(f["properties"]),
+                wkb=shapely.to_wkb(shapely.geometry.shape(f["geometry"])),
+                name=f["properties"].get("short_name", ""),
+            )
+            for f in features(name)
+        ]
+
+    water = shapes("water", lambda p: Ground.STREAM if p["class"] == "river_line" else Ground.WATER)
+    roads = shapes("roads", lambda p: ROADS.get(p["class"], Ground.ROAD_MINOR))
+    villages, towns = shapes("villages", lambda _: Ground.VILLAGE), shapes("towns", lambda _: Ground.TOWN)
+    return (*water, *villages, *roads, *towns)
 
 
-def sample_routes(
-    lang: str = "zh", *, stops: int = 60, teams: int = 3, days: int = 2, left: int = 3, text: str = "", **parts: Any
-) -> RoutesView:
-    """A plan to be shown from disk; ``text`` stands in for every word that a user could have written."""
-    towns, villages = read("towns"), read("villages")
-    step = max(1, len(villages["features"]) // stops)
-    problem, plan = made(villages["features"][::step][:stops], teams, days, left, text)
-    for feature in (*towns["features"], *villages["features"]):
-        if text:
-            feature["properties"] |= {"name": text, "short_name": text}
-    inline = InlineRoutes(
-        plan=made_answer(problem, plan, text, lang),
-        legs=made_legs(problem, plan),
-        towns=orjson.dumps(towns),
-        villages=orjson.dumps(villages),
+class _Roads:
+    def __init__(self) -> None:
+        lines = [np.array(f["geometry"]["coordinates"]) for f in features("roads")]
+        speeds = {"国道": 70, "省道": 60, "县道": 50, "乡道": 35, "村道": 25}
+        tails, heads, seconds = [], [], []
+        for line, feature in zip(lines, features("roads"), strict=True):
+            metres = np.hypot(*(np.diff(line, axis=0) * [104_000, 110_700]).T)
+            tails.append(line[:-1])
+            heads.append(line[1:])
+            seconds.append(metres / (speeds[feature["properties"]["class"]] / 3.6))
+        ends = np.vstack([*tails, *heads])
+        self.nodes, index = np.unique(ends, axis=0, return_inverse=True)
+        half, cost = len(index) // 2, np.concatenate(seconds)
+        pairs = (np.concatenate([index[:half], index[half:]]), np.concatenate([index[half:], index[:half]]))
+        self.graph = coo_array((np.concatenate([cost, cost]), pairs), shape=(len(self.nodes),) * 2).tocsr()
+
+    def near(self, lon: float, lat: float) -> int:
+        return int(np.argmin(np.hypot(*(self.nodes - [lon, lat]).T)))
+
+    def leg(self, start: tuple[float, float], end: tuple[float, float]) -> tuple[int, int, Line]:
+        first, last = self.near(*start), self.near(*end)
+        seconds, before = dijkstra(self.graph, indices=first, return_predecessors=True)
+        way = [last]
+        while way[-1] != first:
+            way.append(int(before[way[-1]]))
+        line = self.nodes[way[::-1]]
+        metres = float(np.hypot(*(np.diff(line, axis=0) * [104_000, 110_700]).T).sum()) if len(line) > 1 else 0.0
+        return round(seconds[last]), round(metres), tuple((float(x), float(y)) for x, y in line)
+
+
+def _tour(stops: list[Stop]) -> list[Stop]:
+    """Nearest next, good enough to look at."""
+    left, at, found = list(stops), (SITE.lon, SITE.lat), []
+    while left:
+        nearest = min(left, key=lambda s: (s.lon - at[0]) ** 2 + (s.lat - at[1]) ** 2)
+        left.remove(nearest)
+        found.append(nearest)
+        at = nearest.lon, nearest.lat
+    return found
+
+
+def county_view(count: int = 12, *, days: int = 1, lang: str = "zh") -> PlanView:
+    """A demo plan of one team on the sample county's roads, ``count`` villages a day."""
+    towns = {f["properties"]["code"]: f["properties"]["name"] for f in features("towns")}
+    chosen = [f["properties"] for f in features("villages")][: count * days]
+    stops = [
+        Stop(
+            id=p["code"], name=p["name"], village=p["code"], village_name=p["name"], town_name=towns[p["parent_code"]],
+            lon=p["seat_lon"], lat=p["seat_lat"], service_s=1200, must=n % 9 == 4,
+        )
+        for n, p in enumerate(chosen)
+    ]  # fmt: skip
+    roads, routes, lines = _Roads(), [], {}
+    for day in range(1, days + 1):
+        tour = _tour(stops[(day - 1) * count : day * count])
+        points = [(SITE.lon, SITE.lat), *((s.lon, s.lat) for s in tour), (SITE.lon, SITE.lat)]
+        legs = [roads.leg(a, b) for a, b in zip(points, points[1:], strict=False)]
+        lines["a", day] = [line if len(line) > 1 else () for _, _, line in legs]
+        routes.append(day_of(tour, day=day, legs=[(s, m) for s, m, _ in legs]))
+    team = Team(id="a", name="督查一组", start="office", end="office", day_start_s=30_600, day_end_s=63_000)
+    problem = Problem(
+        name="三月大排查", days=tuple(FIRST + timedelta(days=n) for n in range(days)), teams=(team,),
+        stops=tuple(stops), sites=(SITE,),
+    )  # fmt: skip
+    return view_of(
+        problem,
+        plan_of(routes),
+        lang=lang,
+        county_name="澜屿县",
+        people={"a": ("甲某", "乙某", "丙某")},
+        issues={stop.id: some_issues(n, n % 4) for n, stop in enumerate(stops)},
+        lines=lines,
+        paths={stop.id: f"/places/{stop.id}" for stop in stops},
     )
-    lons = [lon for lon, _ in (feature["properties"]["seat"] for feature in villages["features"])]
-    lats = [lat for _, lat in (feature["properties"]["seat"] for feature in villages["features"])]
-    given: dict[str, Any] = {
-        "plan_id": "0190-plan",
-        "name": problem.name,
-        "county_name": text or "示例县",
-        "lang": lang,
-        "today": date(2026, 3, 20),
-        "bbox": BBox(min(lons), min(lats), max(lons), max(lats)),
-        "inline": inline,
-    }
-    return RoutesView(**given | parts)

@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 import typer
 
-from villagemap.cli import backups, data, links, output, scores, server, sweeps, users, work
+from villagemap.cli import backups, data, draws, links, output, scores, server, sweeps, users, work
 from villagemap.cli.words import LANG, say
 from villagemap.errors import DiskFullError, VillagemapError, WorkspaceError
 
@@ -33,6 +33,8 @@ app.add_typer(users.users, name="users")
 app.add_typer(links.tokens, name="tokens")
 app.add_typer(links.links, name="links")
 app.add_typer(scores.meetings, name="meeting")
+app.add_typer(draws.draws, name="draw")
+app.add_typer(draws.seals, name="seal")
 
 
 @app.callback()

@@ -1,0 +1,1 @@
+"""Flows of routes: roads, plans, draws."""
