@@ -1,7 +1,7 @@
 """Flows that look roads over before anybody plans on them, and calibrate the estimate where there are none."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -40,19 +40,19 @@ class RoadReport:
     about villages by their names, ``detours`` between neighbouring villages by their ids, which ``names`` resolves.
     """
 
-    file: str
-    nodes: int
-    edges: int
-    km: float
-    classes: dict[str, float]
-    parts_in_all: int
-    parts: tuple[PartLine, ...]
     villages: int
-    findings: tuple[TravelFinding, ...]
-    detours: tuple[Detour, ...]
     names: dict[str, str]
     detour: float
     speed_km_h: float
+    file: str = ""
+    nodes: int = 0
+    edges: int = 0
+    km: float = 0.0
+    classes: dict[str, float] = field(default_factory=dict)
+    parts_in_all: int = 0
+    parts: tuple[PartLine, ...] = ()
+    findings: tuple[TravelFinding, ...] = ()
+    detours: tuple[Detour, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +80,7 @@ def road_report(session: Session) -> RoadReport:
     names = {site.id: site.name for site in sites}
     line = line_figures(session)
     if roads is None:
-        empty = {"file": "", "nodes": 0, "edges": 0, "km": 0.0, "classes": {}, "parts_in_all": 0}
-        nothing = {"parts": (), "findings": (), "detours": ()}
-        return RoadReport(**empty, **nothing, villages=len(sites), names=names, **line)
+        return RoadReport(villages=len(sites), names=names, detour=line.detour, speed_km_h=line.speed_km_h)
     matrix = travel_matrix(session, sites)
     parts = parts_of(roads.graph)
     record = session.workspace.store.record(SUBJECT)
@@ -98,7 +96,8 @@ def road_report(session: Session) -> RoadReport:
         findings=tuple(roads.findings(sites, matrix)),
         detours=tuple(detours(sites, matrix)),
         names=names,
-        **line,
+        detour=line.detour,
+        speed_km_h=line.speed_km_h,
     )
 
 
@@ -141,7 +140,9 @@ def _with_villages(roads: Roads, parts: Sequence[Part], sites: Sequence[Site]) -
 
 
 @flow("roads.calibrate", Policy.WRITE)
-def calibrate_line(session: Session, files: Sequence[Path] = (), *, datum: str = "", keep: bool = False) -> CalibrationReport:
+def calibrate_line(
+    session: Session, files: Sequence[Path] = (), *, datum: str = "", keep: bool = False
+) -> CalibrationReport:
     """Fit the straight line's detour and speed to the kept tracks and to ``files``; ``keep`` it for estimates to come.
 
     Raises
@@ -183,5 +184,7 @@ def _keep(session: Session, found: Calibration) -> None:
     with session.workspace.store.writing() as writer:
         before = session.workspace.store.record(LINE_SUBJECT)
         if before is None or before.fields != fields:
-            record = Record(subject=LINE_SUBJECT, type="roads", fields=fields, revision=before.revision if before else 0)
+            record = Record(
+                subject=LINE_SUBJECT, type="roads", fields=fields, revision=before.revision if before else 0
+            )
             writer.put_record(record, kind="calibrate", actor=session.actor.id, at=now())
