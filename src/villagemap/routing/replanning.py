@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
 
-from villagemap.plans import LeftOut, Matrix, Objective, Plan, Problem, Stop
+from villagemap.plans import NEVER, LeftOut, Matrix, Objective, Plan, Problem, Stop
 from villagemap.routing.changelog import Change, changes_of, stability_of
 from villagemap.routing.explaining import explain
 from villagemap.routing.happened import Situation, frozen
@@ -20,6 +21,8 @@ OTHER_TEAM_S = 600
 OTHER_DAY_S = 1800
 MOVE_S = 900
 """Driving that moving a stop of the plan must save."""
+LONGER_S = 300
+"""By how much a leg must take longer than planned for its stops to look for another place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +43,9 @@ def replan(problem: Problem, matrix: Matrix, plan: Plan, now: Situation, *, seco
 
     Done calls and the stop under way are frozen with their times. What no longer fits is taken out, the least important
     first; that, what is new and what was left out before is put in where it costs least, and what is worth more may
-    take another's place. Then single stops are moved where that saves more driving than the change is worth. Every stop
-    is in a route or left out with a reason afterwards. ``seconds`` bounds the moving; all else takes what it takes
-    (well under a second for a county).
+    take another's place. Then such stops, and those whose way has become longer, are moved where that saves more
+    driving than the change is worth. Every stop is in a route or left out with a reason afterwards. ``seconds`` bounds
+    the moving; all else takes what it takes (well under a second for a county).
     """
     known = {stop.id for stop in problem.stops}
     problem = replace(problem, stops=(*problem.stops, *(stop for stop in now.new_stops if stop.id not in known)))
@@ -78,6 +81,16 @@ class _Rest:
         self.home = {stop: shift for shift, order in self.was.items() for stop in order}
         on = {stop for order in self.standing.orders.values() for stop in order}
         self.pool = [stop for stop in problem.stops if stop.id not in gone | on]
+        self.loose = {stop.id for stop in self.pool} | self._detoured()
+
+    def _detoured(self) -> set[str]:
+        """Stops to come at either end of a leg that takes clearly longer than it was planned."""
+        found, table = set(), self.standing.table
+        for route in self.plan.routes:
+            for before, call in pairwise(route.calls):
+                if call.leg_s + LONGER_S < table.leg_s(before.stop, call.stop) < NEVER:
+                    found |= {before.stop, call.stop}
+        return found
 
     # Worth
 
@@ -113,6 +126,7 @@ class _Rest:
             needs = {need.code for need in self.standing.needs(self.standing.stop[stop], shift)}
             if needs - {"too_many_stops"}:
                 self.standing.orders[shift].remove(stop)
+                self.loose.add(stop)
                 self.pool.append(self.standing.stop[stop])
 
     def _without(self, shift: Shift, order: Sequence[str]) -> list[str]:
@@ -127,6 +141,7 @@ class _Rest:
             gap = timed.fault is not None and timed.fault.code == "no_way"
             found.append((not cured, worth if cured else (gap, timed.route.back_s, *worth), at))
         at = min(found)[2]
+        self.loose.add(order[at])
         self.pool.append(self.standing.stop[order[at]])
         return [*order[:at], *order[at + 1 :]]
 
@@ -225,12 +240,15 @@ class _Rest:
         return set() if sum(self.standing.stop[one].village == village for one in on) > 1 else {village}
 
     def improve(self, end: float) -> None:
-        """Move single stops where that saves more driving than `MOVE_S`, until none does or time is up."""
+        """Move single stops where that saves more driving than `MOVE_S`, until none does or time is up.
+
+        Only those that have lost their place anyway, or whose way has become longer: the rest keeps its order.
+        """
         better = True
         while better:
             better = False
             for shift in self.standing.shifts:
-                for stop in list(self.standing.orders[shift]):
+                for stop in [stop for stop in self.standing.orders[shift] if stop in self.loose]:
                     if perf_counter() > end:
                         return
                     better |= self._moved(stop, shift)
