@@ -141,7 +141,9 @@ def _with_villages(roads: Roads, parts: Sequence[Part], sites: Sequence[Site]) -
 
 
 @flow("roads.calibrate", Policy.WRITE)
-def calibrate_line(session: Session, files: Sequence[Path] = (), *, datum: str = "", keep: bool = False) -> CalibrationReport:
+def calibrate_line(
+    session: Session, files: Sequence[Path] = (), *, datum: str = "", keep: bool = False
+) -> CalibrationReport:
     """Fit the straight line's detour and speed to the kept tracks and to ``files``; ``keep`` it for estimates to come.
 
     Raises
@@ -183,5 +185,7 @@ def _keep(session: Session, found: Calibration) -> None:
     with session.workspace.store.writing() as writer:
         before = session.workspace.store.record(LINE_SUBJECT)
         if before is None or before.fields != fields:
-            record = Record(subject=LINE_SUBJECT, type="roads", fields=fields, revision=before.revision if before else 0)
+            record = Record(
+                subject=LINE_SUBJECT, type="roads", fields=fields, revision=before.revision if before else 0
+            )
             writer.put_record(record, kind="calibrate", actor=session.actor.id, at=now())
