@@ -7,8 +7,9 @@ from villagemap.auth import Policy
 from villagemap.flows.registry import Session, flow
 from villagemap.flows.routes.kept import KeptPlan
 from villagemap.flows.routes.places import LonLat
+from villagemap.flows.routes.request import read_request
 from villagemap.flows.routes.travelling import leg_lines, sites_of
-from villagemap.plans import Route
+from villagemap.plans import MatrixKind, Route
 
 Lines = dict[tuple[str, int], list[list[LonLat]]]
 """By team and day: the points of each leg, the first from the start, one more than there are calls."""
@@ -23,7 +24,8 @@ def plan_lines(session: Session, kept: KeptPlan) -> Lines:
         (r.team, r.day): [teams[r.team].start, *(c.stop for c in r.calls), teams[r.team].end] for r in kept.plan.routes
     }
     pairs = [(sites[a], sites[b]) for way in stops.values() for a, b in pairwise(way)]
-    lines = iter(leg_lines(session, pairs, kept.plan.matrix))
+    kind = MatrixKind(str(kept.plan.matrix["kind"]))
+    lines = iter(leg_lines(session, pairs, kind, read_request(kept.request or b"{}").closed))
     return {shift: [next(lines) for _ in way[1:]] for shift, way in stops.items()}
 
 

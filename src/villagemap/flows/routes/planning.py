@@ -12,6 +12,7 @@ from villagemap.flows.routes.request import Request
 from villagemap.flows.routes.travelling import matrix_for
 from villagemap.plan_check import Breach, check_plan
 from villagemap.plans import Matrix, Plan, Problem
+from villagemap.routing.explaining import explain
 from villagemap.routing.solving import Budget, Progress, solve
 
 DEFAULT_SECONDS = 10.0
@@ -64,7 +65,8 @@ def solved(
 ) -> Plan:
     """The best plan within a request's budget, with its reasons."""
     budget = Budget(iterations=request.iterations) if request.iterations else Budget(seconds=_seconds(request))
-    return solve(problem, matrix, budget, seed=request.seed, watch=watch, warm=warm)
+    plan = solve(problem, matrix, budget, seed=request.seed, watch=watch, warm=warm)
+    return explain(problem, matrix, plan)
 
 
 def _seconds(request: Request) -> float:
