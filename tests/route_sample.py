@@ -17,7 +17,11 @@ GEODATA = Path(__file__).parents[1] / "geodata"
 FIRST = date(2026, 3, 21)
 SITE = Site(id="office", name="县政府大院", lon=111.275213, lat=20.789547)
 ROADS = {"国道": Ground.ROAD_MAJOR, "省道": Ground.ROAD_MAJOR, "县道": Ground.ROAD_MIDDLE}
-CATEGORIES = (("垃圾乱扔乱放", "村口桥头两侧约 20 米"), ("应拆未拆旱厕", "祠堂后一座，门已封"), ("家禽散养", "巷道有鸡鸭"))
+CATEGORIES = (
+    ("垃圾乱扔乱放", "村口桥头两侧约 20 米"),
+    ("应拆未拆旱厕", "祠堂后一座，门已封"),
+    ("家禽散养", "巷道有鸡鸭"),
+)
 
 
 def some_issues(n: int, count: int) -> tuple[OpenIssue, ...]:

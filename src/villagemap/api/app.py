@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 from fastapi import Depends, FastAPI
 
-from villagemap.api import assets, draws, features, issues, login_pages, pages, scores, sweep_pages, sweeps, tiles, work
+from villagemap.api import (
+    assets,
+    draws,
+    features,
+    issues,
+    login_pages,
+    pages,
+    route_pages,
+    scores,
+    sweep_pages,
+    sweeps,
+    tiles,
+    work,
+)
 from villagemap.api.daily import keep_the_day
 from villagemap.api.deps import only_known
 from villagemap.api.documents import describe, openapi_json
@@ -72,6 +85,7 @@ def create_app(
         draws.router,
         scores.router,
         sweep_pages.router,
+        route_pages.router,
         tiles.router,
         assets.router,
         assets.favicon,

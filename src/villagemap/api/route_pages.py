@@ -82,14 +82,6 @@ def _told(session: Session, lang: str) -> dict[str, Any]:
     }
 
 
-@router.get("/routes/{plan}.html", summary="A plan's map as one file", responses=answers("text/html", 404))
-def route_file(request: Request, session: Asked, plan: str, lang: Lang) -> Response:
-    """A plan's map that opens from disk without any network."""
-    drawn = plan_map(session, plan, lang or lang_of(request.scope), inline=True)
-    headers = {"content-disposition": f'attachment; filename="routes-{plan[:40]}.html"', "cache-control": "no-store"}
-    return HTMLResponse(drawn.page_inline(), headers=headers)
-
-
 @router.get("/routes/{plan}", summary="A plan on its map", responses=answers("text/html", 404))
 def route_page(request: Request, session: Asked, plan: str, lang: Lang) -> Response:
     """A plan's routes on a map, its tables beside it; changed, locked, replanned, printed from there."""

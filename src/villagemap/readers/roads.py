@@ -128,7 +128,9 @@ class _Reading:
             self.left_out += 1
         elif self._is_near(lonlat):
             # an extract's nodes say what meets, so bridges need no care
-            self._add(lonlat, (self._kind(way.kind), row.number, way.limit_km_h, way.forward, way.backward, False, 0), refs)
+            self._add(
+                lonlat, (self._kind(way.kind), row.number, way.limit_km_h, way.forward, way.backward, False, 0), refs
+            )
 
     def take_drawn(self, table: Table) -> None:
         """Lines with what their columns say."""
@@ -228,7 +230,9 @@ class _Reading:
 
     def _lines(self) -> RoadLines:
         points = np.concatenate(self.points)
-        kind, number, limit, forward, backward, raised, layer = (np.array(part) for part in zip(*self.facts, strict=True))
+        kind, number, limit, forward, backward, raised, layer = (
+            np.array(part) for part in zip(*self.facts, strict=True)
+        )
         return RoadLines(
             offset=np.concatenate([[0], np.cumsum([len(at) for at in self.points])]).astype(np.int64),
             lon=points[:, 0].copy(),

@@ -187,7 +187,9 @@ def _given(
     )
 
 
-def _findings(code: str, ids: Sequence[str], faults: "np.typing.NDArray[np.bool_]", told: set[str]) -> list[TravelFinding]:
+def _findings(
+    code: str, ids: Sequence[str], faults: "np.typing.NDArray[np.bool_]", told: set[str]
+) -> list[TravelFinding]:
     """One finding for each site with a fault towards others, naming the first few."""
     found = []
     for at in np.flatnonzero(faults.any(axis=1)).tolist():

@@ -107,7 +107,8 @@ class _Noding:
         ends, of = ends[known], of[known]
         one, other = one[of], other[of]
         marks = [
-            self._at(line, np.asarray(shapely.line_locate_point(self.shapes[line], ends), float)) for line in (one, other)
+            self._at(line, np.asarray(shapely.line_locate_point(self.shapes[line], ends), float))
+            for line in (one, other)
         ]
         self.pairs.append((marks[0], marks[1]))
 

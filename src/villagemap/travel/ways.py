@@ -65,7 +65,10 @@ def figures(weights: Floats, off_m: Floats) -> tuple[Ints, Ints]:
     never = ~np.isfinite(weights)
     whole: npt.NDArray[np.int64] = np.where(never, 0, weights).astype(np.int64)
     far = np.maximum(np.where(np.isfinite(off_m), off_m, 0.0) - APPROACH_FREE_M, 0.0) * APPROACH_DETOUR
-    ticks, quarters = np.rint(far * 3.6 / APPROACH_KM_H * TICKS).astype(np.int64), np.rint(far * QUARTERS).astype(np.int64)
+    ticks, quarters = (
+        np.rint(far * 3.6 / APPROACH_KM_H * TICKS).astype(np.int64),
+        np.rint(far * QUARTERS).astype(np.int64),
+    )
     seconds = -(-((whole >> QUARTER_BITS) + ticks[:, None] + ticks) // TICKS)
     metres = -(-((whole & ((1 << QUARTER_BITS) - 1)) + quarters[:, None] + quarters) // QUARTERS)
     for table in (seconds, metres):

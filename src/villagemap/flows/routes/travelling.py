@@ -55,6 +55,8 @@ def _given(request: Request, problem: Problem) -> tuple[Matrix, list[Finding]]:
     )
     known = {site.removeprefix("@") for site in wanted}
     findings = [
-        Finding(code=found.code, stop=found.site, params=dict(found.params)) for found in given.findings if found.site in known
+        Finding(code=found.code, stop=found.site, params=dict(found.params))
+        for found in given.findings
+        if found.site in known
     ]
     return matrix, findings
