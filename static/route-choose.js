@@ -7,6 +7,7 @@ import { ask } from "./route-source.js";
 
 const MOST = 1000;
 const SHOWN_ROWS = 400;
+const FAR = 10;
 const LOOKS = {
   village: { radius: 6, weight: 1.5, color: "#4B5563", fillColor: "#fff", fillOpacity: 1 },
   issue: { radius: 4.5, weight: 1.5, color: "#8C4A3A", fillColor: "#F5E9E4", fillOpacity: 1 },
@@ -50,7 +51,10 @@ export class Chooser {
     drawCounty(this.ground, towns);
     drawVillages(this.ground, villages);
     const place = drawNames(this.map, this.names, towns);
-    this.map.on("zoomend", () => place([]));
+    this.map.on("zoomend", () => {
+      place([]);
+      for (const [key, dot] of this.dots) dot.setRadius(this.radius(this.candidateOf.get(key)));
+    });
     place([]);
   }
 
@@ -75,8 +79,9 @@ export class Chooser {
     this.points.clearLayers();
     this.dots.clear();
     const shown = new Map([...this.chosen.values(), ...this.candidates].map((each) => [each.key, each]));
+    this.candidateOf = shown;
     for (const each of shown.values()) {
-      const dot = L.circleMarker([each.lat, each.lon], { ...LOOKS[each.kind], ...(this.chosen.has(each.key) && LOOKS.chosen) });
+      const dot = L.circleMarker([each.lat, each.lon], this.look(each));
       dot.bindTooltip(element("span", {}, each.name), { direction: "top", offset: [0, -6] });
       dot.on("click", () => this.toggle(each));
       this.dots.set(each.key, dot.addTo(this.points));
@@ -84,6 +89,16 @@ export class Chooser {
     this.drawList([...shown.values()]);
     this.tell();
     this.map.getContainer().dataset.drawn = "yes";
+  }
+
+  look(each) {
+    return { ...LOOKS[each.kind], ...(this.chosen.has(each.key) && LOOKS.chosen), radius: this.radius(each) };
+  }
+
+  /** Smaller while the whole county is in sight on a phone. */
+  radius(each) {
+    const { radius } = this.chosen.has(each.key) ? LOOKS.chosen : LOOKS[each.kind];
+    return this.map.getZoom() < FAR ? 0.6 * radius : radius;
   }
 
   drawList(shown) {
@@ -100,8 +115,7 @@ export class Chooser {
   toggle(each, on = !this.chosen.has(each.key)) {
     if (on) this.chosen.set(each.key, each);
     else this.chosen.delete(each.key);
-    this.dots.get(each.key)?.setStyle({ ...LOOKS[each.kind], ...(on && LOOKS.chosen) });
-    this.dots.get(each.key)?.setRadius(on ? LOOKS.chosen.radius : LOOKS[each.kind].radius);
+    this.dots.get(each.key)?.setStyle(this.look(each)).setRadius(this.radius(each));
     const box = this.list.querySelector(`input[value="${CSS.escape(each.key)}"]`);
     if (box) box.checked = on;
     this.tell();
