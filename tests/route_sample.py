@@ -3,6 +3,7 @@
 import json
 from datetime import date, timedelta
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -62,8 +63,8 @@ def day_of(stops: list[Stop], *, team: str = "a", day: int = 1, legs: list[tuple
 
 def plan_of(routes: list[Route], left_out: list[LeftOut] | None = None, kind: str = "roads") -> Plan:
     figures = Figures(
-        stops=sum(len(r.calls) for r in routes), left_out=len(left_out or []), villages=0, villages_in_all=0, priority=0,
-        travel_s=0, distance_m=0, service_s=0, wait_s=0, working_s=0, spread_percent=0.0,
+        stops=sum(len(r.calls) for r in routes), left_out=len(left_out or []), villages=0, villages_in_all=0,
+        priority=0, travel_s=0, distance_m=0, service_s=0, wait_s=0, working_s=0, spread_percent=0.0,
     )  # fmt: skip
     about = {"detour": 1.3, "speed_km_h": 38} if kind == "line" else {}
     return Plan(
@@ -185,7 +186,7 @@ def county_view(count: int = 12, *, days: int = 1, lang: str = "zh") -> PlanView
     for day in range(1, days + 1):
         tour = _tour(stops[(day - 1) * count : day * count])
         points = [(SITE.lon, SITE.lat), *((s.lon, s.lat) for s in tour), (SITE.lon, SITE.lat)]
-        legs = [roads.leg(a, b) for a, b in zip(points, points[1:], strict=False)]
+        legs = [roads.leg(a, b) for a, b in pairwise(points)]
         lines["a", day] = [line if len(line) > 1 else () for _, _, line in legs]
         routes.append(day_of(tour, day=day, legs=[(s, m) for s, m, _ in legs]))
     team = Team(id="a", name="督查一组", start="office", end="office", day_start_s=30_600, day_end_s=63_000)

@@ -314,7 +314,7 @@ def test_every_room_that_the_architecture_names_exists():
     assert {room for room in rooms if not ((SOURCE / room).is_dir() or (SOURCE / f"{room}.py").is_file())} == set()
 
 
-GROUPS = {"draw", "links", "meeting", "places", "seal", "sweep", "tokens", "users"}
+GROUPS = {"draw", "links", "meeting", "places", "roads", "route", "seal", "sweep", "tokens", "users"}
 
 
 def commands(page: str) -> set[str]:

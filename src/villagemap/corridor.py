@@ -43,7 +43,8 @@ def passed(lines: Sequence[Floats], lon: Floats, lat: Floats, within_m: float) -
     starts, ends, line = _segments(lines)
     if not len(starts):
         return _nothing()
-    scale = _metres_per_degree((starts[:, 1].min() + starts[:, 1].max()) / 2)
+    latitudes = np.concatenate((starts[:, 1], ends[:, 1]))
+    scale = _metres_per_degree((latitudes.min() + latitudes.max()) / 2)
     near = _in_box(starts, ends, lon, lat, within_m / scale * 1.01)
     points = np.column_stack((lon[near], lat[near])) * scale
     starts, ends = starts * scale, ends * scale

@@ -30,7 +30,8 @@ ROUTERS = (
     scores.router, sweep_pages.router, sweeps.router, tiles.router, work.router,
 )  # fmt: skip
 SAMPLES = {
-    "code": "449923101", "collection": "towns", "draw": "none", "name": "none", "issue_id": "019c0000-0000-7000-8000-000000000001",
+    "code": "449923101", "collection": "towns", "draw": "none", "name": "none",
+    "issue_id": "019c0000-0000-7000-8000-000000000001",
     "path": "map.css", "seal": "none", "start": "0123456789abcdef", "sweep": "none", "town": "449923101", "x": "207",
     "y": "112", "zoom": "8",
 }  # fmt: skip
@@ -71,7 +72,8 @@ def test_nothing_else_is_written(client, method):
     assert {
         ("/campaigns", "POST"), ("/corridor", "POST"), ("/draws", "POST"), ("/draws/{draw}/number", "POST"),
         ("/draws/{draw}/open", "POST"), ("/draws/{draw}/results", "POST"), ("/seals", "POST"),
-        ("/seals/{seal}/open", "POST"), ("/issues/{issue_id}/actions/{code}", "POST"), ("/issues/{issue_id}/photos", "POST"),
+        ("/seals/{seal}/open", "POST"), ("/issues/{issue_id}/actions/{code}", "POST"),
+        ("/issues/{issue_id}/photos", "POST"),
         ("/link", "POST"), ("/login", "POST"), ("/logout", "POST"), ("/meetings", "POST"), ("/report", "POST"),
         ("/sweeps/{sweep}/board", "POST"), ("/sweeps/{sweep}/check-in", "POST"), ("/sweeps/{sweep}/close", "POST"),
         ("/sweeps/{sweep}/visits", "POST"),

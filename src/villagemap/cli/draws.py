@@ -133,7 +133,7 @@ def list_all(directory: Dir = None, as_json: Json = False) -> None:
     from villagemap.flows.routes.draw_views import list_draws, told_head
 
     with opened(directory) as session:
-        found = [state.draw for state in list_draws(session)]
+        found = list_draws(session)
     if as_json:
         print_json([told_head(draw) for draw in found])
         return

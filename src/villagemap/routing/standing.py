@@ -126,7 +126,7 @@ class Standing:
     def crowd(self, shift: Shift) -> list[Need]:
         """That a shift has all the calls that it may have."""
         team, begun = self.teams[shift[0]], self.begun.get(shift)
-        calls = len(self.orders[shift]) + (len(begun.calls) if begun else 0)
+        calls = len(self.orders.get(shift, ())) + (len(begun.calls) if begun else 0)
         if team.most_stops is None or calls < team.most_stops:
             return []
         over = calls + 1 - team.most_stops

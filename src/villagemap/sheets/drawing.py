@@ -31,7 +31,7 @@ _POINTS = 9.0
 _FINE = 0.08
 """Detail that paper doesn't show."""
 
-_ASIDE = 0.5
+_ASIDE = 0.75
 """A leg is drawn that far to its right, so that there and back lie beside each other."""
 
 _BLUE = "#2166AC"
@@ -44,7 +44,7 @@ _STROKES = {
     Ground.ROAD_MINOR: (("#D3D6DA", 0.4),),
     Ground.ROAD_MIDDLE: (("#B9BDC3", 0.7),),
     Ground.ROAD_MAJOR: (("#969BA3", 1.0),),
-    Ground.TOWN: (("#FFFFFF", 1.3), ("#4B5563", 0.5)),
+    Ground.TOWN: (("#FFFFFF", 1.1), ("#6B7280", 0.4)),
 }
 _BORDERS = {Ground.VILLAGE, Ground.TOWN}
 
@@ -200,6 +200,7 @@ class _Drawing:
 
     def names(self, ways: Any) -> None:  # noqa: ANN401 - shapely has no types
         """Towns, then stops, as far as there is room: the table has them all."""
+        self.board.taken += [Box(*dot, 1, 1) for dot in self.dots]
         badges = [label.box for label in self.labels if label.style == "number"]
         for call, badge in zip([call for call in self.route.calls if call.at], badges, strict=True):
             said = _shortened(one_line(call.name), 10)
@@ -265,11 +266,11 @@ def _route_lines(legs: Sequence[tuple[Any, bool]], marks: Sequence[Box]) -> Iter
         whole = moved if shapely.length(moved) > 0.7 * shapely.length(line) else line
         aside.append((whole, known))
     casing = _path(np.array([line for line, _ in aside], object))
-    yield f'<path d="{casing}" fill="none" stroke="#FFFFFF" stroke-width="1.7" stroke-linejoin="round"/>'
+    yield f'<path d="{casing}" fill="none" stroke="#FFFFFF" stroke-width="1.9" stroke-linejoin="round"/>'
     for line, known in aside:
         dashed = "" if known else ' stroke-dasharray="2 1.2"'
         path = _path(np.array([line], object))
-        yield f'<path d="{path}" fill="none" stroke="{_BLUE}" stroke-width="0.8" stroke-linejoin="round"{dashed}/>'
+        yield f'<path d="{path}" fill="none" stroke="{_BLUE}" stroke-width="1" stroke-linejoin="round"{dashed}/>'
     for line, _ in aside:
         yield from _arrows(line, marks)
 
@@ -281,7 +282,7 @@ def _arrows(line: Any, marks: Sequence[Box]) -> Iterator[str]:  # noqa: ANN401 -
     if shapely.get_type_id(line) != 1 or length < 3:  # noqa: PLR2004 - a line string; mm
         return
     for number in range(count):
-        for nudge in (0.5, 0.35, 0.65, 0.2, 0.8):
+        for nudge in (0.4, 0.3, 0.6, 0.2, 0.8):
             at = length * (number + nudge) / count
             before, here = (shapely.line_interpolate_point(line, max(at + back, 0)) for back in (-0.6, 0.6))
             x, y = float(shapely.get_x(here)), float(shapely.get_y(here))

@@ -41,6 +41,7 @@ FONTS = (
     "Microsoft YaHei",
     "PingFang SC",
     "Hiragino Sans GB",
+    "Heiti SC",
     "WenQuanYi Micro Hei",
     "WenQuanYi Zen Hei",
     "SimHei",
@@ -55,6 +56,9 @@ SHOWN_ISSUES = 4
 
 _LONGEST_NAME = 80
 _LONGEST_TEXT = 48
+_IN_MARGIN = 28
+"""Characters at a page's head: what is longer stands whole on the page."""
+
 _BLANK_ROWS = 4
 
 _PICTOGRAPHS = re.compile("[\U0001f000-\U0001faff\ufe0e\ufe0f\u200d\U000e0000-\U000e007f]")
@@ -120,11 +124,11 @@ def _sheets(view: PlanView, family: str, *, checks: bool) -> dict[str, Any]:
     return {
         "lang": view.lang,
         "family": family,
-        "title": _said(view.title),
-        "county": _said(view.county_name),
-        "standing": standing(view),
+        "title": _said(view.title, _LONGEST_NAME),
+        "county": _said(view.county_name, _LONGEST_NAME),
+        "standing": _said(standing(view), _IN_MARGIN),
         "demo": text("sheets.demo", view.lang) if view.demo else "",
-        "matrix": _said(view.matrix),
+        "matrix": _said(view.matrix, _LONGEST_NAME),
         "words": catalog("sheets", view.lang)["print"],
         "overview": _overview(view) if overview else None,
         "routes": [_route(view, route, checks=checks) for route in view.routes],
@@ -155,10 +159,11 @@ def _overview(view: PlanView) -> dict[str, Any]:
         for route in view.routes
     ]
     return {
+        "head": _said(view.title, _IN_MARGIN),
         "finding": finding,
         "rows": rows,
         "left_out": [_left_out(view, one) for one in view.left_out],
-        "notices": _notices(view, (breach for route in view.routes for breach in route.breaches)),
+        "notices": _notices(view, (f"{short_title(r)} · {breach}" for r in view.routes for breach in r.breaches)),
     }
 
 
@@ -190,8 +195,8 @@ def _route(view: PlanView, route: RouteView, *, checks: bool) -> dict[str, Any]:
         (words["back"], clock(route.back_s)),
     ]
     return {
-        "head": _said(short_title(route), _LONGEST_NAME),
-        "finding": _said(route_title(view, route)),
+        "head": _said(short_title(route), _IN_MARGIN),
+        "finding": _said(route_title(view, route), 2 * _LONGEST_NAME),
         "day": day_label(route, lang),
         "people": text("sheets.list", lang).join(_said(name) for name in route.people),
         "figures": figures,
@@ -208,7 +213,7 @@ def _map(view: PlanView, route: RouteView) -> dict[str, Any] | None:
         return None
     caption = [text("sheets.map.key", view.lang), _said(view.ground_source)]
     caption += [text("sheets.map.approximate", view.lang)] if view.approximate and view.ground else []
-    caption += [standing(view)]
+    caption += [_said(standing(view), _LONGEST_NAME)]
     return {
         "svg": picture.svg,
         "width": picture.width,
@@ -243,10 +248,13 @@ def _rows(view: PlanView, route: RouteView) -> Iterator[dict[str, Any]]:
         "kind": "line",
         "time": clock(route.back_s),
         "said": text("sheets.print_back", lang, place=end),
-        "km": km(route.back_leg_m),
-        "minutes": str(minutes(route.back_leg_s)),
+        "leg": _leg(view, route.back_leg_m, route.back_leg_s),
         "code": _code(guide_to(route.end.name, route.end.at, short=True)),
     }
+
+
+def _leg(view: PlanView, metres: int, seconds: int) -> list[str]:
+    return [f"{km(metres)}\u202fkm", text("sheets.minutes", view.lang, minutes=minutes(seconds))]
 
 
 def _lunch(view: PlanView, route: RouteView) -> dict[str, Any]:
@@ -271,8 +279,7 @@ def _call(view: PlanView, call: CallView) -> dict[str, Any]:
         "notes": text("sheets.list", lang).join(notes),
         "issues": [_issue(view, issue, _LONGEST_TEXT) for issue in call.issues[:SHOWN_ISSUES]],
         "more": text("sheets.more", lang, count=more) if more > 0 else "",
-        "km": km(call.leg_m),
-        "minutes": str(minutes(call.leg_s)),
+        "leg": _leg(view, call.leg_m, call.leg_s),
         "code": _code(guide_to(call.name, call.at, short=True)),
     }
 

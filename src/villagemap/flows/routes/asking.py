@@ -187,12 +187,10 @@ class _Teams:
         matrix = self.request.travel.matrix if self.request.travel else None
         if point is None:
             return None
-        if not isinstance(point, str):
-            return self._at(point, team)
         if matrix is None:
-            return self._at_place(point, team)
-        if point not in matrix.ids:
-            self._tell("start_not_in_matrix", team, word=point)
+            return self._at_place(point, team) if isinstance(point, str) else self._at(point, team)
+        if not isinstance(point, str) or point not in matrix.ids:
+            self._tell("start_not_in_matrix", team, word=str(point))
             return None
         return self._keep(Site(id=f"@{point}", name=point))
 

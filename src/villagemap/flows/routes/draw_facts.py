@@ -67,11 +67,11 @@ def _cases(session: Session, rules: Rules, seq: int) -> list[Candidate]:
     store = session.workspace.store
     columns = store.columns_at(seq)
     rows = np.flatnonzero(_closed(columns, rules))
-    briefs = store.briefs(columns.fid[rows].tolist())
+    duties = store.duties(columns.fid[rows].tolist())
     looks = _looks(session, seq)
     found = []
     for row in rows.tolist():
-        issue_id = briefs[int(columns.fid[row])][0]
+        issue_id = duties[int(columns.fid[row])].id
         town = f"t{columns.town[row]}" if columns.town[row] else NOWHERE
         last = _last(int(columns.closed[row]), looks.get(issue_id, ()), reopened=bool(columns.reopened[row]))
         found.append(Candidate(id=issue_id, values=(town, columns.categories[columns.category[row]], last.value)))

@@ -117,10 +117,10 @@ class DrawState:
 
 
 @flow("draw.list", Policy.READ)
-def list_draws(session: Session) -> list[DrawState]:
-    """All draws that the actor may see, the latest first."""
+def list_draws(session: Session) -> list[Draw]:
+    """All draws that the actor may know of, the latest first."""
     found = [draw_of(record) for record in session.workspace.store.records("draw") if is_shown(session, record)]
-    return [_state(session, draw) for draw in reversed(found)]
+    return found[::-1]
 
 
 @flow("draw.show", Policy.READ)

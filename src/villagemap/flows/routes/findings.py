@@ -19,10 +19,14 @@ class Finding:
     stop: str = ""
     team: str = ""
     left_out: bool = False
+    of_travel: bool = False
+    """Whether it is one of `travel`'s, whose words are under ``roads.findings``."""
     params: Mapping[str, str | int] = field(default_factory=dict)
 
     def sentence(self, lang: str) -> str:
         """What is the matter, with the id, and what is done about it."""
+        if self.of_travel:
+            return text(f"roads.findings.{self.code}", lang, site=self.stop, **self.params)
         return text(f"plans.findings.{self.code}", lang, id=self.stop or self.team, **self.params)
 
 

@@ -203,7 +203,8 @@ def plan_digest(problem: str, plan: str) -> str:
 
 def whole(record: Record) -> bool:
     """Whether a plan's texts are those that its digest was made of."""
-    return plan_digest(record.fields["problem"], record.fields["plan"]) == record.fields["digest"]
+    digest: str = record.fields["digest"]
+    return plan_digest(record.fields["problem"], record.fields["plan"]) == digest
 
 
 def plan_of(record: Record) -> KeptPlan:

@@ -63,7 +63,10 @@ class Stops:
         except (NotFoundError, AmbiguousError, BadInputError) as fault:
             self._out(word, fault.code, **{n: v for n, v in fault.params.items() if isinstance(v, str | int)})
             return
-        if draft is not None and self._add(draft):
+        matrix = self.request.travel.matrix if self.request.travel else None
+        if draft is not None and matrix is not None and draft.stop.id not in matrix.ids:
+            self._out(draft.stop.id, "not_in_matrix")
+        elif draft is not None and self._add(draft):
             self.written.add(draft.stop.id)
 
     def _draft(self, told: StopTold, word: str) -> Draft | None:
@@ -229,7 +232,7 @@ class Stops:
         told = StopTold(must=must)
         draft = self._of_place(place, self._blank(told, place.place_id), told)
         if draft is not None:
-            self._add(draft, again=True)
+            self._add_chosen(draft)
 
     def _chosen_issues(self) -> None:
         """The open issues that all of a filter fits, as far as the actor may see."""
@@ -247,7 +250,7 @@ class Stops:
             told = StopTold(priority=issue.severity)
             draft = self._of_issue(issue, replace(self._blank(told, ""), id=""), told)
             if draft is not None:
-                self._add(draft, again=True)
+                self._add_chosen(draft)
 
     def _swept(self) -> None:
         """The places of a sweep that nobody has visited with proof, or said to be unreachable."""
@@ -273,6 +276,14 @@ class Stops:
                 self._listed(StopTold(id=word), word)
 
     # What they share
+
+    def _add_chosen(self, draft: Draft) -> None:
+        """Take in one that a filter or sweep names, unless a given matrix doesn't know it."""
+        matrix = self.request.travel.matrix if self.request.travel else None
+        if matrix is not None and draft.stop.id not in matrix.ids:
+            self._out(draft.stop.id, "not_in_matrix")
+        else:
+            self._add(draft, again=True)
 
     def _add(self, draft: Draft, *, again: bool = False) -> bool:
         """Take one in; of what stands there twice only the first, ``again`` without a word."""

@@ -1,11 +1,15 @@
-"""How far it is between the sites of a problem: by the matrix that was given, else by the roads, else by straight line."""
+"""How far it is between the sites of a problem: by a given matrix, else by the roads, else by straight line."""
 
 from collections.abc import Sequence
 
 from villagemap.flows.registry import Session
 from villagemap.flows.routes.findings import Finding
+from villagemap.flows.routes.places import LonLat
 from villagemap.flows.routes.request import Request
-from villagemap.plans import Matrix, Problem, Site
+from villagemap.flows.routes.roads import leg_paths, site_findings, travel_matrix
+from villagemap.plans import Matrix, MatrixKind, Problem, Site
+from villagemap.travel.closing import Closed
+from villagemap.travel.findings import TravelFinding
 from villagemap.travel.given import read_matrix
 from villagemap.travel.line import DETOUR, SPEED_KM_H, line_matrix
 
@@ -30,12 +34,13 @@ def matrix_for(session: Session, request: Request, problem: Problem) -> tuple[Ma
     if travel is not None and (travel.detour or travel.speed_km_h):
         detour, speed = travel.detour or DETOUR, travel.speed_km_h or SPEED_KM_H
         return line_matrix(sites_of(problem), detour=detour, speed_km_h=speed), []
-    return road_matrix(session, sites_of(problem), request.closed), []
+    return road_matrix(session, sites_of(problem), request.closed)
 
 
-def road_matrix(session: Session, sites: Sequence[Site], closed: Sequence[object]) -> Matrix:
-    """By the county's roads, without those that are closed; by straight line where it has none."""
-    return line_matrix(sites)
+def road_matrix(session: Session, sites: Sequence[Site], closed: Sequence[Closed]) -> tuple[Matrix, list[Finding]]:
+    """By the county's roads without those that are closed, or by straight line; and what there is to tell of sites."""
+    matrix = travel_matrix(session, sites, closed)
+    return matrix, [_as_finding(found) for found in site_findings(session, sites, matrix)]
 
 
 def _given(request: Request, problem: Problem) -> tuple[Matrix, list[Finding]]:
@@ -54,9 +59,24 @@ def _given(request: Request, problem: Problem) -> tuple[Matrix, list[Finding]]:
         about=cut.about,
     )
     known = {site.removeprefix("@") for site in wanted}
-    findings = [
-        Finding(code=found.code, stop=found.site, params=dict(found.params))
-        for found in given.findings
-        if found.site in known
-    ]
-    return matrix, findings
+    told_of = [found for found in given.findings if found.site in known]
+    return matrix, [_as_finding(found) for found in told_of]
+
+
+def _as_finding(found: TravelFinding) -> Finding:
+    params = {name: round(value) if isinstance(value, float) else value for name, value in found.params.items()}
+    return Finding(code=found.code, stop=found.site.removeprefix("@"), of_travel=True, params=params)
+
+
+def leg_lines(
+    session: Session, pairs: Sequence[tuple[Site, Site]], kind: MatrixKind, closed: Sequence[Closed]
+) -> list[list[LonLat]]:
+    """Points (lon, lat) from site to site: along the roads where a plan was made on them, else straight lines."""
+    if kind is MatrixKind.ROADS:
+        return leg_paths(session, pairs, closed)
+    return [_straight(*pair) for pair in pairs]
+
+
+def _straight(start: Site, end: Site) -> list[LonLat]:
+    ends = [(site.lon, site.lat) for site in (start, end) if site.lon is not None and site.lat is not None]
+    return ends if len(ends) == 2 else []  # noqa: PLR2004 - both have a position
