@@ -5,7 +5,6 @@ import { addPanes, drawCounty, drawNames, drawVillages } from "./places.js";
 import { drawRing, ringHolds } from "./lasso.js";
 import { ask } from "./route-source.js";
 
-const MOST = 1000;
 const SHOWN_ROWS = 400;
 const FAR = 10;
 const LOOKS = {
@@ -14,15 +13,14 @@ const LOOKS = {
   chosen: { weight: 2, color: "#fff", fillColor: "#2166AC", fillOpacity: 1, radius: 8 },
 };
 
-/** A village or issue as something to choose; null without a position. */
-function candidate(kind, feature) {
+/** A village or issue as something to choose. */
+function candidate(feature) {
   const said = feature.properties;
-  const point = feature.geometry?.type === "Point" ? feature.geometry.coordinates : null;
-  const at = kind === "village" ? said.seat ?? point : point;
-  if (!at) return null;
-  const code = kind === "village" ? said.code : said.number || feature.id;
-  const name = kind === "village" ? said.name : [page.categories[said.category] ?? said.category, said.number].filter(Boolean).join(" ");
-  return { kind, key: `${kind}:${code}`, code, name, town: String(said.code ?? said.village_code ?? "").slice(0, 9), lon: at[0], lat: at[1] };
+  const village = said.kind === "village";
+  const kindName = page.categories[said.category] ?? said.category;
+  const name = village ? said.name : [kindName, said.village_name, said.name].filter(Boolean).join(" ");
+  const [lon, lat] = feature.geometry.coordinates;
+  return { kind: said.kind, key: `${said.kind}:${feature.id}`, code: village ? feature.id : said.issue, name, lon, lat };
 }
 
 export class Chooser {
@@ -47,7 +45,6 @@ export class Chooser {
 
   async start() {
     const [towns, villages] = await Promise.all([ask(`${page.links.towns}?limit=1000`), ask(`${page.links.villages}?limit=1000`)]);
-    this.villages = villages.features;
     drawCounty(this.ground, towns);
     drawVillages(this.ground, villages);
     const place = drawNames(this.map, this.names, towns);
@@ -60,19 +57,15 @@ export class Chooser {
 
   /** What the filter leaves: villages of some towns, or their open issues. */
   async offer({ kind, towns, category, overdue }) {
-    const wanted = (this.asked = {});
-    const found = kind === "village" ? this.villages.filter(({ properties }) => !towns.length || towns.includes(properties.parent_code)) : await this.issues(towns, category, overdue);
-    if (wanted !== this.asked) return;
-    this.candidates = found.map((feature) => candidate(kind, feature)).filter(Boolean);
+    const asked = new URLSearchParams(towns.map((town) => ["town", town]));
+    if (kind === "issue" && category) asked.set("category", category);
+    if (kind === "issue" && overdue) asked.set("overdue", "true");
+    const address = `${page.links.stops}?${asked}`;
+    this.asked = address;
+    const { features } = await ask(address.replace(/\?$/, ""));
+    if (address !== this.asked) return;
+    this.candidates = features.filter((feature) => feature.properties.kind === kind).map(candidate);
     this.draw();
-  }
-
-  async issues(towns, category, overdue) {
-    const asked = new URLSearchParams({ limit: String(MOST), status: page.running.join(",") });
-    for (const town of towns) asked.append("town", town);
-    if (category) asked.set("category", category);
-    if (overdue) asked.set("overdue", "true");
-    return (await ask(`${page.links.issues}?${asked}`)).features;
   }
 
   draw() {
