@@ -5,6 +5,9 @@ DIR/vocabulary.toml    its own categories and labels (optional)
 DIR/villagemap.gpkg    places, issues, events
 DIR/accounts.sqlite    accounts, tokens, access log
 DIR/photos/            pictures by content hash
+DIR/roads/             road graphs by content hash (once roads are read in)
+DIR/roads.toml         the county's own classes and speeds of roads (optional)
+DIR/cache/             what can be measured again; may be deleted
 """
 
 import shutil
@@ -25,6 +28,7 @@ from villagemap.vocabulary import Vocabulary, load_vocabulary
 STORE_FILE = "villagemap.gpkg"
 ACCOUNTS_FILE = "accounts.sqlite"
 PARTS = ("settings.toml", STORE_FILE, ACCOUNTS_FILE, "photos")
+ROADS_FOLDER = "roads"
 PARTIAL = ".partial"
 """What is still being built, and what a crash may leave of it."""
 
@@ -41,6 +45,8 @@ class Workspace:
     accounts: Accounts
     tiles: object = None
     """What `flows.maps` remembers of the tiles it last drew from."""
+    roads: object = None
+    """What `flows.routes.roads` remembers of the graph it last measured on."""
     likeness: LikenessIndex | None = None
     """The county's pictures by their marks, once somebody adds one."""
     _gazetteer: tuple[int, Gazetteer] | None = None

@@ -76,6 +76,10 @@ def parse(kind: str, file: str, sheet: str | None, limits: Limits) -> Parsed:
         from villagemap.readers import gpx  # noqa: PLC0415
 
         return gpx.read_gpx(file, limits)
+    if kind == "osmpbf":
+        from villagemap.readers import osmpbf  # noqa: PLC0415 - osmium
+
+        return osmpbf.read_osm(file, limits)
     from villagemap.readers import geofiles  # noqa: PLC0415 - GDAL
 
     return geofiles.read_geofile(kind, file, sheet, limits)

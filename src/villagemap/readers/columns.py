@@ -18,7 +18,7 @@ from typing import Any, Literal
 from villagemap.errors import BadInputError, NotFoundError
 from villagemap.settings import TIME_ZONE
 
-Kind = Literal["issues", "places", "tracks"]
+Kind = Literal["issues", "places", "roads", "tracks"]
 """What a table is a list of."""
 
 IGNORED = "-"

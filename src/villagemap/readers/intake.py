@@ -29,6 +29,7 @@ _CONTENT = {
     "geojson": "JSON",
     "gpkg": "SQLite",
     "gpx": "XML/HTML",
+    "osmpbf": "OSM PBF",
     "shp": "Shapefile",
     "shpzip": "ZIP",
 }
@@ -45,6 +46,8 @@ _MAGIC = (
     (b"Rar!", "RAR"),
     (b"7z\xbc\xaf", "7Z"),
 )
+_PBF = b"\x0a\x09OSMHeader"
+"""Behind the length of the first block's header, which has four bytes."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _SNIFFED = 4096
 _SIBLINGS = (".dbf", ".shx", ".prj", ".cpg")
@@ -101,6 +104,8 @@ def sniff(start: bytes) -> str:
             return content
     if start.startswith(_UTF16):
         return "TEXT"
+    if start[4:15] == _PBF:
+        return "OSM PBF"
     first = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:2]
     if first[:1] in {b"{", b"["}:
         return "JSON"

@@ -11,6 +11,7 @@ from villagemap.auth import OWNER
 from villagemap.errors import ConflictError
 from villagemap.flows.places import import_places
 from villagemap.flows.registry import Session
+from villagemap.flows.routes.roads import import_roads
 from villagemap.flows.workspace import PARTS, Workspace, building_place, init_workspace, open_workspace, take_place
 from villagemap.model import Issue, Photo
 from villagemap.sample.pictures import sample_photos
@@ -20,6 +21,7 @@ from villagemap.settings import TIME_ZONE, Settings, now, read_settings, shown_f
 COUNTY = "demo"
 CODE = "449923"
 PLACES = ("towns.geojson", "villages.geojson", "hamlets.geojson")
+ROADS = "roads.geojson"
 PHOTOGRAPHED = 40
 """So many issues get drawn pictures."""
 
@@ -69,6 +71,7 @@ def _county_name() -> str:
 def _fill(workspace: Workspace, count: int, seed: int, day: date, progress: Progress) -> None:
     session = Session(workspace, OWNER)
     import_places(session, [shown_files("geodata") / name for name in PLACES])
+    import_roads(session, shown_files("geodata") / ROADS)
     done = 0
     pictured: list[Issue] = []
     places = workspace.store.places()

@@ -13,13 +13,14 @@ from villagemap.anchors import anchor_code
 from villagemap.auth import Policy
 from villagemap.errors import NotFoundError, WorkspaceError, WrongUseError
 from villagemap.flows.registry import Session, flow
-from villagemap.flows.workspace import ACCOUNTS_FILE, PARTS, STORE_FILE
+from villagemap.flows.workspace import ACCOUNTS_FILE, PARTS, ROADS_FOLDER, STORE_FILE
 from villagemap.settings import TIME_ZONE, now
 from villagemap.store import GeoPackageStore, PhotoStore
 from villagemap.store import accounts_file as accounts
 from villagemap.store.bundles import SUFFIX, BundleWriter, new_bundle
 from villagemap.store.copying import Told, told_by, user_version
 from villagemap.store.disk import is_full
+from villagemap.store.matrices import FOLDER as MATRICES
 from villagemap.store.schema import migrations
 
 Progress = Callable[[int, int], None]
@@ -71,6 +72,8 @@ def back_up_folder(folder: Path, target: Path, *, progress: Progress | None = No
             for path in sorted(folder.glob("*.toml")):
                 with path.open("rb") as stream:
                     bundle.add(path.name, stream)
+            for name in (ROADS_FOLDER, MATRICES):
+                _add_folder(bundle, folder / name)
             photos = _Photos(bundle, PhotoStore(folder / "photos"))
             photos.add_all(progress)
             bundle.end(_facts(told))
@@ -89,9 +92,16 @@ def back_up_folder(folder: Path, target: Path, *, progress: Progress | None = No
     )
 
 
+def _add_folder(bundle: BundleWriter, folder: Path) -> None:
+    """Take in what lies in a folder by its content hash; nothing where there is no such folder."""
+    for path in sorted(folder.glob("*.npz")):
+        with path.open("rb") as stream:
+            bundle.add(f"{folder.name}/{path.name}", stream)
+
+
 def _check_outside(folder: Path, target: Path) -> None:
     there, home = target.resolve(), folder.resolve()
-    for part in PARTS:
+    for part in (*PARTS, ROADS_FOLDER, MATRICES):
         if there == home or there == home / part or home / part in there.parents:
             raise WrongUseError("backup_inside", path=str(target))
 
