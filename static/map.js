@@ -1,5 +1,6 @@
 // Puts the town on the map that Folium framed.
 import { element, group, page, readBlock, say } from "./page.js";
+import { addBasemap, labelToggle, labelZoom } from "./controls.js";
 import { addHatch, shapeMark } from "./marks.js";
 import { drawPanel } from "./panel.js";
 import { addPanes, drawNames, drawNeighbours, drawTown, drawVillages, placeLayerName } from "./places.js";
@@ -87,22 +88,7 @@ function labelControl(control) {
     return row;
   };
   control._update();
-  const toggle = control.getContainer().querySelector(".leaflet-control-layers-toggle");
-  toggle.title = say("layers");
-  toggle.setAttribute("aria-label", say("layers"));
-}
-
-function labelZoom() {
-  for (const [name, key] of [["in", "zoom_in"], ["out", "zoom_out"]]) {
-    const button = map.getContainer().querySelector(`.leaflet-control-zoom-${name}`);
-    button.title = say(key);
-    button.setAttribute("aria-label", say(key));
-  }
-}
-
-function addBasemap({ url, credit }) {
-  const plain = element("span", {}, credit).innerHTML;
-  L.tileLayer(url, { attribution: plain, maxZoom: 19, className: "vm-basemap" }).addTo(map);
+  labelToggle(control);
 }
 
 /** The address bar remembers zoom and middle; a page inside a notebook's frame has no address of its own. */
@@ -149,13 +135,13 @@ function start() {
   addPanes(map);
   drawPanel(map, Boolean(town?.clusters));
   labelControl(frame.control);
-  labelZoom();
+  labelZoom(map);
   map.getContainer().setAttribute("aria-label", say("map_of", { town: page.town.name }));
   map.invalidateSize({ animate: false });
   const [west, south, east, north] = page.bbox;
   map.fitBounds([[south, west], [north, east]], { padding: [24, 24], animate: false });
   rememberView();
-  if (page.basemap) addBasemap(page.basemap);
+  if (page.basemap) addBasemap(map, page.basemap);
   const issues = new IssuesLayer(map, source, { open, openSpot, fault, drawn });
   page.groups.forEach((each, index) => {
     const layer = frame.layers[`group-${index}`];

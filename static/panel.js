@@ -1,4 +1,5 @@
 // Around the map: a title that states a finding, the figures, the legend, what has to stand on every print.
+import { addCaption } from "./controls.js";
 import { element, figure, label, page, say, shortFigure } from "./page.js";
 import { clusterMark, clusterSize, issueMark, shapeMark } from "./marks.js";
 
@@ -74,18 +75,6 @@ function drawLegend(clustersOnly) {
   legend.append(legendPart(say("colour_says"), [...urgencyRows(), [sample, say("cluster_means"), true]]));
   legend.append(legendPart(say("shape_says"), page.groups.map((each) => [shapeMark(each.shape), each.label])));
   if (clustersOnly) legend.append(element("p", { class: "vm-card vm-quiet" }, say("clusters_only", { count: figure(page.counts.found) })));
-}
-
-/** What has to stand inside the map, also on paper and on a screenshot. */
-function addCaption(map) {
-  const lines = [];
-  if (page.demo) lines.push(say("demo_caption"));
-  if (page.approximate) lines.push(say("approximate"));
-  const number = page.review_number || (page.basemap ? page.basemap.review_number : "");
-  lines.push(number ? say("review_number", { number }) : say("internal"));
-  const caption = new L.Control({ position: "bottomleft" });
-  caption.onAdd = () => element("div", { class: "vm-caption" }, ...lines.map((line) => element("p", {}, line)));
-  caption.addTo(map);
 }
 
 export function drawPanel(map, clustersOnly) {

@@ -40,6 +40,12 @@ export function drawTown(layer, answer) {
   layer.addLayer(areas(town, "vm-town", border));
 }
 
+/** Draw a whole county's towns: white ground inside their borders. */
+export function drawCounty(layer, data) {
+  const style = (feature) => ({ color: "#9CA3AF", weight: 1.5, fillColor: "#fff", fillOpacity: 1, dashArray: dashes(feature) });
+  layer.addLayer(areas({ type: "FeatureCollection", features: data.features.filter((feature) => feature.geometry) }, "vm-ground", style));
+}
+
 /** Draw the villages' borders as hairlines. */
 export function drawVillages(layer, data) {
   const drawn = data.features.filter((feature) => feature.geometry);
@@ -108,5 +114,5 @@ export function drawNames(map, layer, data) {
 
 /** The names of a page's layers, as the layer control shows them. */
 export function placeLayerName(key) {
-  return say({ town: "layer_town", villages: "layer_villages", names: "layer_names" }[key]);
+  return say({ town: "layer_town", towns: "layer_town", villages: "layer_villages", names: "layer_names" }[key]);
 }

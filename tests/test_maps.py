@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from town_sample import sample_view
-from villagemap import maps
 from villagemap.errors import BadInputError, NotFoundError, WrongUseError
-from villagemap.maps import INLINE_CARDS, MODULES, InlineTown, Links, town_map, vendor_asset
+from villagemap.maps import INLINE_CARDS, MODULES, InlineTown, Links, TownMap, town_map, vendor_asset
+from villagemap.maps.frame import inline_assets
 from villagemap.model import BBox
 from villagemap.settings import Basemap, shown_files
 from villagemap.texts import catalog
@@ -120,10 +120,10 @@ def test_no_page_names_another_host(lang):
 def test_an_inline_page_has_nothing_to_fetch():
     parts = PageParts(town_map(sample_view()).page_inline())
     assert not [(tag, attrs) for tag, attrs in parts.tags if {"src", "href"} & attrs.keys() and tag != "a"]
-    style = maps._inline_assets()[0]
+    style = inline_assets(TownMap.look)[0]
     assert set(re.findall(r"url\(.{6}", style)) == {'url("data:'}
     assert "@import" not in style
-    assert "sourceMappingURL" not in maps._inline_assets()[1]
+    assert "sourceMappingURL" not in inline_assets(TownMap.look)[1]
 
 
 def test_every_script_and_style_carries_the_nonce():
@@ -243,7 +243,7 @@ def test_only_listed_vendor_files_are_served(path):
 
 def test_vendor_files_come_from_the_wheel():
     assert "Leaflet 1.9" in vendor_asset("leaflet/leaflet.js").read_text("utf-8")[:200]
-    assert all(vendor_asset(path).is_file() for path in maps._VENDORED)
+    assert all(vendor_asset(f"leaflet/{name}").is_file() for name in ("leaflet.css", "images/layers.png"))
 
 
 def test_modules_can_be_written_one_after_another():
@@ -257,7 +257,7 @@ def test_modules_can_be_written_one_after_another():
             r"^(?:export )?(?:async )?(?:function|const|let|class) (\w+)", source, flags=re.MULTILINE
         ):
             assert names.setdefault(name, module) == module, name
-    script = maps._inline_assets()[2]
+    script = inline_assets(TownMap.look)[2]
     assert not re.findall(r"^(import|export)\b.*", script, flags=re.MULTILINE)
 
 

@@ -43,6 +43,8 @@ class Policy(StrEnum):
     """Register, assign, defer, mark duplicate, reject, answer an objection, overrule a likeness."""
     SWEEP = "sweep"
     """Run campaigns, check in at villages."""
+    PLAN = "plan"
+    """Plan routes, draw unannounced visits, see such plans."""
     WRITE = "write"
     """Import issues and places."""
     ACCOUNTS = "accounts"
@@ -67,8 +69,10 @@ class Role(StrEnum):
 _P = Policy
 ROLE_POLICIES: dict[Role, frozenset[Policy]] = {
     Role.COUNTY_ADMIN: frozenset(Policy) - {_P.PUBLIC},
-    Role.COUNTY_ANALYST: frozenset({_P.READ, _P.READ_ALL, _P.REPORT, _P.VERIFY, _P.DECIDE, _P.SWEEP, _P.WRITE}),
-    Role.INSPECTOR: frozenset({_P.READ, _P.READ_ALL, _P.REPORT, _P.VERIFY, _P.SWEEP}),
+    Role.COUNTY_ANALYST: frozenset(
+        {_P.READ, _P.READ_ALL, _P.REPORT, _P.VERIFY, _P.DECIDE, _P.SWEEP, _P.PLAN, _P.WRITE}
+    ),
+    Role.INSPECTOR: frozenset({_P.READ, _P.READ_ALL, _P.REPORT, _P.VERIFY, _P.SWEEP, _P.PLAN}),
     Role.BUREAU_OFFICER: frozenset({_P.READ, _P.READ_ALL, _P.REPORT, _P.WORK}),
     Role.TOWN_CADRE: frozenset({_P.READ, _P.READ_ALL, _P.REPORT, _P.WORK, _P.CHECK, _P.SWEEP}),
     Role.VILLAGE_CADRE: frozenset({_P.READ, _P.READ_ALL, _P.REPORT, _P.WORK, _P.SWEEP}),
@@ -77,7 +81,7 @@ ROLE_POLICIES: dict[Role, frozenset[Policy]] = {
 }
 """What each role is for. ``read_all`` comes into force only by a grant marked private."""
 
-WHOLE_COUNTY = frozenset({Policy.WRITE, Policy.ACCOUNTS, Policy.ADMIN})
+WHOLE_COUNTY = frozenset({Policy.PLAN, Policy.WRITE, Policy.ACCOUNTS, Policy.ADMIN})
 """What touches all of a county at once, so that a grant for a part of it doesn't give it."""
 
 _MOST_PRIVATE = {True: Privacy.RESTRICTED, False: Privacy.OFFICE}

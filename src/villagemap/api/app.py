@@ -10,7 +10,22 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 from fastapi import Depends, FastAPI
 
-from villagemap.api import assets, features, issues, login_pages, pages, scores, sweep_pages, sweeps, tiles, work
+from villagemap.api import (
+    assets,
+    draws,
+    features,
+    issues,
+    jobs,
+    login_pages,
+    pages,
+    plans,
+    route_pages,
+    scores,
+    sweep_pages,
+    sweeps,
+    tiles,
+    work,
+)
 from villagemap.api.daily import keep_the_day
 from villagemap.api.deps import only_known
 from villagemap.api.documents import describe, openapi_json
@@ -69,8 +84,12 @@ def create_app(
         issues.router,
         work.router,
         sweeps.router,
+        draws.router,
         scores.router,
+        jobs.router,
+        plans.router,
         sweep_pages.router,
+        route_pages.router,
         tiles.router,
         assets.router,
         assets.favicon,

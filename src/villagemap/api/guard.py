@@ -22,6 +22,9 @@ MOST_BODY_BYTES = 64 * 1024
 MOST_PHOTO_BYTES = 42 * 1024 * 1024
 """A form with a photo: the addresses that take one say so by their ends."""
 TAKE_PHOTOS = re.compile(r"/report|/issues/[^/]+/(photos|actions/[a-z]+)|/sweeps/[^/]+/check-in")
+MOST_REQUEST_BYTES = 16 * 1024 * 1024
+"""A request for a plan may hold a matrix or thousands of stops."""
+TAKE_REQUESTS = re.compile(r"/plans(/[^/]+/replan)?")
 MOST_ADDRESS_BYTES = 8 * 1024
 
 Next = Callable[[], Awaitable[Message]]
@@ -82,7 +85,9 @@ def check(scope: Scope, known: Collection[str] = LOCAL_HOSTS) -> None:
 
 
 def most_bytes(scope: Scope) -> int:
-    """How long a request's body may be: photos are long, nothing else is."""
+    """How long a request's body may be: photos are long, and requests for plans; nothing else is."""
+    if TAKE_REQUESTS.fullmatch(scope["path"]):
+        return MOST_REQUEST_BYTES
     return MOST_PHOTO_BYTES if TAKE_PHOTOS.fullmatch(scope["path"]) else MOST_BODY_BYTES
 
 

@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 import typer
 
-from villagemap.cli import backups, data, links, output, roads, scores, server, sweeps, users, work
+from villagemap.cli import backups, data, draws, links, output, roads, routes, scores, server, sweeps, users, work
 from villagemap.cli.words import LANG, say
 from villagemap.errors import DiskFullError, VillagemapError, WorkspaceError
 
@@ -34,6 +34,8 @@ app.add_typer(users.users, name="users")
 app.add_typer(links.tokens, name="tokens")
 app.add_typer(links.links, name="links")
 app.add_typer(scores.meetings, name="meeting")
+app.add_typer(draws.draws, name="draw")
+app.add_typer(draws.seals, name="seal")
 
 
 @app.callback()
@@ -70,6 +72,7 @@ app.command("restore", help=backups.helped("restore"))(backups.restore)
 app.command("snapshot", help=backups.helped("snapshot"))(backups.snapshot)
 app.command("upgrade", help=backups.helped("upgrade"))(backups.upgrade)
 app.command("doctor", help=say("doctor.help"))(output.doctor)
+app.command("run-jobs", hidden=True)(routes.run_jobs)
 app.command("serve", help=say("serve.help"))(server.serve)
 app.command("bench", help=say("bench.help"), context_settings={"ignore_unknown_options": True})(server.bench)
 

@@ -29,7 +29,7 @@ _BLOCK = 1 << 20
 _MOST_MANIFEST = 1 << 28
 _NAMES = re.compile(
     r"[a-z][a-z0-9_-]{0,40}\.toml|villagemap\.gpkg|accounts\.sqlite|photos/([0-9a-f]{2})/\1[0-9a-f]{62}"
-    r"|roads/[0-9a-f]{64}\.npz"
+    r"|(roads|matrices)/[0-9a-f]{64}\.npz"
 )
 _PACKED = re.compile(r".*\.(toml|gpkg|sqlite|json|npz)")
 """What grows smaller when packed; pictures don't."""

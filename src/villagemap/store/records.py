@@ -12,7 +12,9 @@ from villagemap.errors import ConflictError
 from villagemap.model import Record
 from villagemap.store.appending import ChainEnd
 
-RECORD_TYPES = ("meeting", "objection", "photo", "revisit", "roads", "sweep", "track", "visit")
+RECORD_TYPES = (
+    "draw", "meeting", "objection", "photo", "plan", "recheck", "revisit", "roads", "seal", "sweep", "track", "visit",
+)  # fmt: skip
 """What may be a record's type: its subject is "<type>/<id>"."""
 
 

@@ -13,6 +13,7 @@ from villagemap.flows.narrowing import may_on, permit_on, seen_issue
 from villagemap.flows.registry import FLOWS, Session
 from villagemap.model import Change, Event, Issue, Status
 from villagemap.settings import now
+from villagemap.store import Writer
 from villagemap.workflow import ACTIONS, FIXING, Action, Facts, Given, allowed, moved, refusals
 
 for _action in ACTIONS.values():
@@ -90,18 +91,26 @@ def take_action(
         answered = writer.answer_to(key) if key else None
         if answered is not None:
             return _answered(session, orjson.loads(answered), issue_id, code)
-        issue = _permitted(session, action, issue_id)
-        if revision is not None and revision != issue.revision:
-            raise _changed_since(issue, revision, given)
-        changes = _changes(session, action, issue, given)
-        writer.record(changes)
-        if code == "close":
-            vocabulary = session.workspace.vocabulary
-            schedule_revisits(writer, store, vocabulary, changes[-1].issue, session.actor.id)
+        issue = act_within(session, writer, action, issue_id, given, revision=revision)
         if key:
             answer = orjson.dumps({"issue": issue.id, "action": code, "actor": session.actor.id}).decode()
             writer.keep_answer(key, answer, actor=session.actor.id, flow=f"issue.{code}", at=now())
     return _present(session, issue.id)
+
+
+def act_within(
+    session: Session, writer: Writer, action: Action, issue_id: str, given: Given, *, revision: int | None = None
+) -> Issue:
+    """Take one action as a part of a larger transaction; raises like `take_action`, and gives the issue from before."""
+    store = session.workspace.store
+    issue = _permitted(session, action, issue_id)
+    if revision is not None and revision != issue.revision:
+        raise _changed_since(issue, revision, given)
+    changes = _changes(session, action, issue, given)
+    writer.record(changes)
+    if action.code == "close":
+        schedule_revisits(writer, store, session.workspace.vocabulary, changes[-1].issue, session.actor.id)
+    return issue
 
 
 def _changed_since(issue: Issue, revision: int, given: Given) -> ConflictError:
@@ -177,7 +186,7 @@ def facts_of(session: Session, issue: Issue) -> Facts:
         step=step_of(session.actor),
         units=session.actor.units,
         charged=charged_units(session, issue),
-        fixers=_fixers(session, events),
+        fixers=fixers_of(session, events),
         missing=missing_evidence(session, issue),
         interim_photo="interim" in stages_shown(session, issue),
         chain=workspace.vocabulary.chain,
@@ -203,7 +212,7 @@ def charged_units(session: Session, issue: Issue) -> frozenset[str]:
     return frozenset(units - {""})
 
 
-def _fixers(session: Session, events: Sequence[Event]) -> frozenset[str]:
+def fixers_of(session: Session, events: Sequence[Event]) -> frozenset[str]:
     """Who did some of the fixing: their ids, and the units that they belong to."""
     ids = {event.actor for event in events if event.kind.removeprefix("issue.") in FIXING}
     return frozenset(ids) | session.workspace.accounts.units_of(ids)

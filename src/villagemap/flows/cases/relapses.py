@@ -208,5 +208,13 @@ def pass_revisit(session: Session, issue_id: str, days: int, note: str = "") -> 
         writer.put_record(done, kind="pass", actor=session.actor.id, at=now(), note=note)
 
 
+def note_look(writer: Writer, store: Store, issue_id: str, day: date, actor: str, note: str) -> None:
+    """Note, as a part of a larger transaction, that a closed case was found in order: what was due by then is done."""
+    for record in store.records("revisit", issue_id):
+        if record.fields["due_on"] <= day.isoformat() and not record.fields.get("done_on"):
+            done = replace(record, fields={**record.fields, "done_on": day.isoformat()})
+            writer.put_record(done, kind="pass", actor=actor, at=now(), note=note)
+
+
 def _subject(issue_id: str, days: int) -> str:
     return f"revisit/{issue_id}/{days}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from villagemap.auth import Actor, Grant, Link, Policy, Role
+from villagemap.auth import OWNER, Actor, Grant, Link, Policy, Role
 from villagemap.errors import BadInputError, NotFoundError, TooOftenError, UnknownActorError, WrongUseError
 from villagemap.flows.people.passwords import checked, hashed, no_ones_hash, verified
 from villagemap.flows.registry import Session, flow
@@ -263,7 +263,21 @@ def _actor(session: Session, token: Token, at: datetime) -> Actor | None:
         if link is None:
             return None
         return Actor(link.id, units=frozenset(link.units), link=Link(places=link.places, issues=link.issues))
-    user = accounts.user(token.user_id or "")
+    return actor_of_account(session, token.user_id or "")
+
+
+def actor_of_account(session: Session, account: str) -> Actor | None:
+    """An account with the grants that stand today, for work that goes on without whoever asked; None if it is locked.
+
+    Raises
+    ------
+    NotFoundError
+        ``unknown_user``
+    """
+    if account == OWNER.id:
+        return OWNER
+    accounts = session.workspace.accounts
+    user = accounts.user(account)
     if user.disabled:
         return None
     return Actor(user.id, tuple(_as_grant(given) for given in accounts.grants(user.id)), frozenset(user.units))

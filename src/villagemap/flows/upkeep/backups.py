@@ -20,6 +20,7 @@ from villagemap.store import accounts_file as accounts
 from villagemap.store.bundles import SUFFIX, BundleWriter, new_bundle
 from villagemap.store.copying import Told, told_by, user_version
 from villagemap.store.disk import is_full
+from villagemap.store.matrices import FOLDER as MATRICES
 from villagemap.store.schema import migrations
 
 Progress = Callable[[int, int], None]
@@ -71,7 +72,8 @@ def back_up_folder(folder: Path, target: Path, *, progress: Progress | None = No
             for path in sorted(folder.glob("*.toml")):
                 with path.open("rb") as stream:
                     bundle.add(path.name, stream)
-            _add_folder(bundle, folder / ROADS_FOLDER)
+            for name in (ROADS_FOLDER, MATRICES):
+                _add_folder(bundle, folder / name)
             photos = _Photos(bundle, PhotoStore(folder / "photos"))
             photos.add_all(progress)
             bundle.end(_facts(told))
@@ -99,7 +101,7 @@ def _add_folder(bundle: BundleWriter, folder: Path) -> None:
 
 def _check_outside(folder: Path, target: Path) -> None:
     there, home = target.resolve(), folder.resolve()
-    for part in (*PARTS, ROADS_FOLDER):
+    for part in (*PARTS, ROADS_FOLDER, MATRICES):
         if there == home or there == home / part or home / part in there.parents:
             raise WrongUseError("backup_inside", path=str(target))
 

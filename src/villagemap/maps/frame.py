@@ -1,9 +1,4 @@
-"""The map of one town: Folium frames it, our own script draws it.
-
-branca runs everything inside a Folium object through Jinja twice, and Folium's popups are JavaScript template
-literals. So no user's text ever enters one: Folium renders a frame of constants, and names, counts and issues
-follow it as escaped JSON that ``static/*.js`` draws with ``textContent``.
-"""
+"""What every map of ours shares: Folium's frame of constants, the files it may name, one page from disk or a server."""
 
 import html
 import math
@@ -11,8 +6,7 @@ import os
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import date
+from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -27,109 +21,58 @@ from folium.map import Layer
 from folium.template import Template
 
 from villagemap.errors import BadInputError, NotFoundError, WrongUseError
-from villagemap.model import BBox, Counts, Urgency
+from villagemap.model import BBox
 from villagemap.settings import Basemap, shown_files
-from villagemap.texts import catalog, text
-from villagemap.vocabulary import Vocabulary
-
-INLINE_CARDS = 10_000
-"""A self-contained file holds at most so many issues; above that it draws clusters."""
+from villagemap.texts import text
 
 VENDOR = "/static/vendor/"
-STYLES = ("leaflet/leaflet.css", "villagemap.css", "map.css")
-MODULES = (
-    "page.js",
-    "marks.js",
-    "panel.js",
-    "places.js",
-    "popup.js",
-    "tile-source.js",
-    "inline-source.js",
-    "declutter.js",
-    "issues-layer.js",
-    "map.js",
-)
-"""Our modules in the order in which they may be written one after another: each imports from those before it."""
-
-SHAPES = frozenset({"cleanup", "livestock", "toilets", "garbage", "sewage", "gardens", "roads", "households"})
-"""Groups that have a shape of their own in ``marks.js``; a county's own group gets the spare one."""
-
-Card = Mapping[str, Any]
-Cluster = Sequence[Any]
-"""``[lon, lat, count, [overdue, behind, near, in_time, submitted, closed]]``, degrees WGS 84."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Links:
-    """Addresses on our own server that the page fetches from or leads to, without a slash at the end."""
+class Look:
+    """One kind of page: constants all of them, for they pass through Jinja.
 
-    tiles: str = "/tiles/issues"
-    issues: str = "/issues"
-    items: str = "/collections/issues/items"
-    towns: str = "/collections/towns/items"
-    villages: str = "/collections/villages/items"
-    export: str = "/export.geojson"
-    home: str = "/"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InlineTown:
-    """All that a page without a server draws; the GeoJSON is UTF-8 bytes, WGS 84.
-
-    ``cards`` are issue cards as ``/issues/{id}`` answers them. For more than `INLINE_CARDS` issues give none,
-    and ``clusters`` by group code instead, at the finest grid that the page shall show.
+    Parameters
+    ----------
+    key
+        Stands in names: the map is ``map_<key>`` in JavaScript, the body's class ``vm-<key>``.
+    styles, modules
+        Files of ours (and Leaflet's) in the order in which they may be written one after another: a module imports
+        from those before it; the last one starts.
+    before, after
+        Markup of the body around the map.
     """
 
-    boundary: bytes
-    villages: bytes
-    neighbours: bytes | None = None
-    cards: Sequence[Card] = ()
-    clusters: Mapping[str, Sequence[Cluster]] | None = None
+    key: str
+    styles: tuple[str, ...]
+    modules: tuple[str, ...]
+    before: str
+    after: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TownView:
-    """One town as it stands on ``today``; ``data_on`` is the day of the newest change in the data.
+class Ground:
+    """What a frame needs to know of a page: language, extent, basemap, and its layers by constant keys."""
 
-    Exactly one of ``links`` (the page fetches) and ``inline`` (the page holds) is given. ``withheld`` is how many
-    counted issues an inline page doesn't hold because its readers may not see them; the page says so.
-    """
-
-    code: str
-    name: str
-    county_name: str
     lang: str
-    today: date
-    data_on: date | None
     bbox: BBox
-    counts: Counts
-    vocabulary: Vocabulary
-    demo: bool = False
-    approximate: bool = False
-    basemap: Basemap = field(default_factory=Basemap)
-    review_number: str = ""
-    withheld: int = 0
-    links: Links | None = None
-    inline: InlineTown | None = None
+    basemap: Basemap
+    layers: tuple[str, ...]
 
 
-def town_map(view: TownView) -> "TownMap":
-    """The map of a town, ready to be rendered for a server, a file or a notebook.
+def check_basemap(basemap: Basemap) -> None:
+    """Refuse a basemap that would lie or break.
 
     Raises
     ------
     BadInputError
-        If the basemap isn't in WGS 84 or its address has unknown parts, or more than `INLINE_CARDS` cards are given.
+        If it isn't in WGS 84 or its address has unknown parts.
     """
-    basemap = view.basemap
     if basemap.url and basemap.datum != "wgs84":
         raise BadInputError("basemap_datum", datum=basemap.datum)
     unknown = set(re.findall(r"\{(.*?)\}", basemap.url)) - {"s", "z", "x", "y", "r"}
     if unknown:
         raise BadInputError("basemap_url", url=basemap.url, parts=", ".join(sorted(unknown)))
-    if view.inline is not None and len(view.inline.cards) > INLINE_CARDS:
-        raise BadInputError("inline_cards", count=len(view.inline.cards), most=INLINE_CARDS)
-    return TownMap(view)
 
 
 class DrawnLayer(Layer):
@@ -152,15 +95,19 @@ class Handover(MacroElement):
         "{{ key|tojson }}: {{ name }}, {% endfor %} } };{% endmacro %}"
     )
 
-    def __init__(self, framed: folium.Map, control: folium.LayerControl, layers: Sequence[DrawnLayer]) -> None:
+    def __init__(self, framed: "FramedMap", control: folium.LayerControl, layers: Sequence[DrawnLayer]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._name, self._id = "Handover", "town"
+        self._name, self._id = "Handover", framed.look.key
         self.map_name, self.control_name = framed.get_name(), control.get_name()
         self.layer_names = {layer.layer_name: layer.get_name() for layer in layers}
 
 
 class OwnAssets(Element):
     """A figure's header that takes no link but to the files we have, and writes none itself."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self.known = {VENDOR + path for path in _VENDORED} | {_address(name) for name in (*look.styles, *look.modules)}
 
     def add_child(self, child: Element, name: str | None = None, index: int | None = None) -> Element:
         """Add an element; a link to one of our own files is dropped here, because the page writes those itself.
@@ -172,7 +119,7 @@ class OwnAssets(Element):
         """
         if not isinstance(child, Link):
             return super().add_child(child, name=name, index=index)
-        if child.url not in _own_addresses():
+        if child.url not in self.known:
             raise WrongUseError("foreign_asset", url=child.url)
         return self
 
@@ -183,23 +130,24 @@ class PageFigure(Figure):
     _template = Template(
         '<!DOCTYPE html>\n<html lang="{{ this.lang }}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<!--assets-->\n'
-        '{{ this.header.render(**kwargs) }}\n</head>\n<body class="vm-page vm-town">\n'
-        '<header id="vm-head" class="vm-card"></header>\n<section id="vm-figures" class="vm-card"></section>\n'
-        '<main id="vm-map">\n{{ this.html.render(**kwargs) }}\n<div id="vm-fault" role="alert" hidden></div>\n</main>\n'
-        '<aside id="vm-legend"></aside>\n<!--data-->\n<script>\n'
+        '{{ this.header.render(**kwargs) }}\n</head>\n<body class="vm-page vm-map vm-{{ this.look.key }}">\n'
+        '{{ this.look.before }}<main id="vm-map">\n{{ this.html.render(**kwargs) }}\n'
+        '<div id="vm-fault" role="alert" hidden></div>\n</main>\n'
+        "{{ this.look.after }}<!--data-->\n<script>\n"
         "L.Control.Scale.mergeOptions({ imperial: false });\nL.Control.Attribution.mergeOptions({ prefix: false });\n"
         "{{ this.script.render(**kwargs) }}\n</script>\n<!--module-->\n</body>\n</html>\n"
     )
 
-    def __init__(self, lang: str) -> None:
+    def __init__(self, look: Look, lang: str) -> None:
         super().__init__()
+        self.look = look
         self.lang = {"zh": "zh-CN"}.get(lang, lang)
-        self.header = OwnAssets()
+        self.header = OwnAssets(look)
         self.header._parent = self  # noqa: SLF001 - how branca's own figure does it
 
 
-class TownMap(folium.Map):
-    """A Folium map of one town that names no address but our own.
+class FramedMap(folium.Map):
+    """A Folium map that names no address but our own; a kind of page says its `look` and what its `blocks` hold.
 
     `page` is for the server; `page_inline`, `save` and Jupyter give one self-contained file. Folium layers without
     assets of their own may be added; whoever adds one vouches for the text in it.
@@ -208,8 +156,10 @@ class TownMap(folium.Map):
     default_js = [("leaflet", VENDOR + "leaflet/leaflet.js")]  # noqa: RUF012 - folium's own way
     default_css = [("leaflet_css", VENDOR + "leaflet/leaflet.css")]  # noqa: RUF012
 
-    def __init__(self, view: TownView) -> None:
-        west, south, east, north = (_finite(value) for value in view.bbox)
+    look: Look
+
+    def __init__(self, ground: Ground) -> None:
+        west, south, east, north = (_finite(value) for value in ground.bbox)
         super().__init__(
             location=[(south + north) / 2, (west + east) / 2],
             tiles=None,
@@ -217,28 +167,36 @@ class TownMap(folium.Map):
             font_size="14px",
             maxZoom=19,
             minZoom=6,
-            zoomSnap=1 if view.basemap.url else 0.25,
+            zoomSnap=1 if ground.basemap.url else 0.25,
         )
-        self._id = "town"
-        self.view = view
-        layers = [DrawnLayer(key) for key in self._layer_keys()]
+        self._id = self.look.key
+        self.ground = ground
+        layers = [DrawnLayer(key) for key in ground.layers]
         for layer in layers:
             self.add_child(layer)
         control = folium.LayerControl(collapsed=True)
-        control._id = "town"  # noqa: SLF001 - a fixed name makes equal pages equal bytes
+        control._id = self.look.key  # noqa: SLF001 - a fixed name makes equal pages equal bytes
         self.add_child(control)
         self.add_child(Handover(self, control, layers))
 
-    def _layer_keys(self) -> list[str]:
-        groups = [f"group-{index}" for index in range(len(self.view.vocabulary.groups))]
-        return ["town", "villages", "names", *groups]
+    def blocks(self) -> Mapping[str, object]:
+        """What the page says and draws: ids of JSON blocks to their values."""
+        raise NotImplementedError
+
+    def title(self) -> str:
+        """What the map is of, by name."""
+        raise NotImplementedError
+
+    def whole(self) -> bool:
+        """Whether the page holds all that it draws, so that it needs no server."""
+        raise NotImplementedError
 
     def page(self, nonce: str) -> str:
         """The page for a server: assets under ``/static``, inline parts carrying ``nonce`` for its CSP."""
         tag = html.escape(nonce, quote=True)
-        styles = "".join(f'<link rel="stylesheet" href="{_address(name)}">\n' for name in STYLES)
+        styles = "".join(f'<link rel="stylesheet" href="{_address(name)}">\n' for name in self.look.styles)
         leaflet = f'<script nonce="{tag}" src="{VENDOR}leaflet/leaflet.js"></script>\n'
-        module = f'<script type="module" nonce="{tag}" src="/static/map.js"></script>\n'
+        module = f'<script type="module" nonce="{tag}" src="{_address(self.look.modules[-1])}"></script>\n'
         return self._compose(tag, _ICON + styles + leaflet, module)
 
     def page_inline(self) -> str:
@@ -249,9 +207,9 @@ class TownMap(folium.Map):
         WrongUseError
             If the view has links and no data: such a page only works on a server.
         """
-        if self.view.inline is None:
-            raise WrongUseError("map_without_data", town=self.view.name)
-        style, leaflet, script = _inline_assets()
+        if not self.whole():
+            raise WrongUseError("map_without_data", name=self.title())
+        style, leaflet, script = inline_assets(self.look)
         nonce = self._own_nonce()
         policy = f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:"
         head = (
@@ -262,7 +220,7 @@ class TownMap(folium.Map):
 
     def csp(self, nonce: str) -> str:
         """The Content-Security-Policy header that fits `page`; only an administrator's basemap adds a host."""
-        images = " ".join(["'self'", "data:", *_hosts(self.view.basemap.url)])
+        images = " ".join(["'self'", "data:", *_hosts(self.ground.basemap.url)])
         return (
             f"default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; "
             f"img-src {images}; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
@@ -285,7 +243,7 @@ class TownMap(folium.Map):
 
     def _compose(self, nonce: str, assets: str, module: str) -> str:
         """Folium's frame with assets, data and module put in after its last pass through Jinja."""
-        figure = PageFigure(self.view.lang)
+        figure = PageFigure(self.look, self.ground.lang)
         figure.add_child(self)
         frame = _FOLIUM_VIEWPORT.sub("", figure.render())
         frame = _INLINE_TAG.sub(rf'<\1 nonce="{nonce}"', frame)
@@ -296,11 +254,9 @@ class TownMap(folium.Map):
 
     def _data(self) -> str:
         """What the page says and draws, as JSON blocks that no text in them can leave."""
-        hint = html.escape(text("maps.need_script", self.view.lang))
-        blocks = f"<noscript>{hint}</noscript>\n" + _block("villagemap-page", _page(self.view))
-        if self.view.inline is not None:
-            blocks += _block("villagemap-town", _town(self.view.inline))
-        return blocks
+        hint = html.escape(text("maps.need_script", self.ground.lang))
+        blocks = "".join(json_block(name, value) for name, value in self.blocks().items())
+        return f"<noscript>{hint}</noscript>\n{blocks}"
 
     def _own_nonce(self) -> str:
         """A nonce from all that the page holds: equal pages are equal, and no text in it can foretell it."""
@@ -318,6 +274,28 @@ def vendor_asset(path: str) -> Path:
     if path not in _VENDORED:
         raise NotFoundError("unknown_asset", path=path)
     return Path(str(files("js_lib_leaflet"))) / "static" / "js_lib_leaflet" / _VENDORED[path]
+
+
+@cache
+def inline_assets(look: Look) -> tuple[str, str, str]:
+    """Style, Leaflet and our modules as one script, without anything that a browser would fetch."""
+    said = re.sub(r"/\*.*?\*/", "", "\n".join(_read(name) for name in look.styles), flags=re.DOTALL)
+    style = re.sub(r"url\((?:images/|#)[^)]*\)", "none", said)
+    leaflet = re.sub(r"^//# sourceMappingURL=.*$", "", _read("leaflet/leaflet.js"), flags=re.MULTILINE)
+    joined = "\n".join(_read(name) for name in look.modules)
+    bare = re.sub(r"^import [^;]*;\n", "", joined, flags=re.MULTILINE)
+    return style, leaflet, re.sub(r"^export (?=function|const|class|async)", "", bare, flags=re.MULTILINE)
+
+
+def json_block(block_id: str, value: object) -> str:
+    """A value as a JSON block of a page, escaped so that no text in it can end the block."""
+    content = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode().translate(_ESCAPED)
+    return f'<script type="application/json" id="{block_id}">{content}</script>\n'
+
+
+def basemap_shown(basemap: Basemap, *, served: bool) -> dict[str, Any] | None:
+    """A basemap as a page is told of it; a file on disk has none."""
+    return asdict(basemap) if basemap.url and served else None
 
 
 _VENDORED = {
@@ -342,11 +320,6 @@ _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028",
 _ESCAPED = str.maketrans(_ESCAPES)
 
 
-def _own_addresses() -> frozenset[str]:
-    own = {VENDOR + path for path in _VENDORED} | {_address(name) for name in (*STYLES, *MODULES)}
-    return frozenset(own)
-
-
 def _address(name: str) -> str:
     return (VENDOR if name in _VENDORED else "/static/") + name
 
@@ -354,73 +327,6 @@ def _address(name: str) -> str:
 def _read(name: str) -> str:
     path = vendor_asset(name) if name in _VENDORED else shown_files("static") / name
     return path.read_text(encoding="utf-8")
-
-
-@cache
-def _inline_assets() -> tuple[str, str, str]:
-    """Style, Leaflet and our modules as one script, without anything that a browser would fetch."""
-    said = re.sub(r"/\*.*?\*/", "", "\n".join(_read(name) for name in STYLES), flags=re.DOTALL)
-    style = re.sub(r"url\((?:images/|#)[^)]*\)", "none", said)
-    leaflet = re.sub(r"^//# sourceMappingURL=.*$", "", _read("leaflet/leaflet.js"), flags=re.MULTILINE)
-    joined = "\n".join(_read(name) for name in MODULES)
-    bare = re.sub(r"^import [^;]*;\n", "", joined, flags=re.MULTILINE)
-    return style, leaflet, re.sub(r"^export (?=function|const|class|async)", "", bare, flags=re.MULTILINE)
-
-
-def _block(block_id: str, value: object) -> str:
-    content = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode().translate(_ESCAPED)
-    return f'<script type="application/json" id="{block_id}">{content}</script>\n'
-
-
-def _page(view: TownView) -> dict[str, Any]:
-    words = view.vocabulary
-    return {
-        "lang": view.lang,
-        "town": {"code": view.code, "name": view.name, "county": view.county_name},
-        "today": view.today,
-        "data_on": view.data_on,
-        "bbox": list(view.bbox),
-        "counts": asdict(view.counts),
-        "demo": view.demo,
-        "approximate": view.approximate,
-        "review_number": view.review_number,
-        "withheld": view.withheld,
-        "basemap": asdict(view.basemap) if view.basemap.url and view.links else None,
-        "groups": [
-            {"code": code, "label": labels[view.lang], "shape": code if code in SHAPES else "other"}
-            for code, labels in words.groups.items()
-        ],
-        "categories": {
-            code: {"group": entry.group, "label": entry.labels[view.lang]} for code, entry in words.categories.items()
-        },
-        "urgencies": [str(urgency) for urgency in Urgency],
-        "labels": _labels(words, view.lang),
-        "texts": catalog("maps", view.lang)["page"],
-        "links": asdict(view.links) if view.links else None,
-    }
-
-
-def _labels(words: Vocabulary, lang: str) -> dict[str, dict[str, str]]:
-    labels = {
-        kind: {code: words.label(kind, code, lang) for code in words.words[kind]}
-        for kind in ("urgencies", "sources", "statuses", "units")
-    }
-    labels["subdefects"] = {
-        f"{category.code}.{code}": names[lang]
-        for category in words.categories.values()
-        for code, names in category.subdefects.items()
-    }
-    return labels
-
-
-def _town(town: InlineTown) -> dict[str, Any]:
-    return {
-        "boundary": orjson.loads(town.boundary),
-        "villages": orjson.loads(town.villages),
-        "neighbours": orjson.loads(town.neighbours) if town.neighbours else None,
-        "cards": [dict(card) for card in town.cards],
-        "clusters": town.clusters,
-    }
 
 
 def _hosts(url: str) -> list[str]:

