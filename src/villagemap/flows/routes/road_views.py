@@ -40,8 +40,8 @@ class RoadReport:
     """What roads are like; ``file`` is "" where there are none, and travel is estimated by ``detour``, ``speed_km_h``.
 
     ``classes`` are km by class, ``labels`` what people call these. ``parts`` are the longest of ``parts_in_all`` that
-    nothing connects. ``findings`` are about villages, ``detours`` between neighbouring villages, both by their ids, which
-    ``names`` resolves.
+    nothing connects. ``findings`` are about villages, ``detours`` between neighbouring villages, both by their ids,
+    which ``names`` resolves.
     """
 
     villages: int
