@@ -5,23 +5,22 @@ import { addPanes, drawCounty, drawNames, drawVillages } from "./places.js";
 import { drawRing, ringHolds } from "./lasso.js";
 import { ask } from "./route-source.js";
 
-const MOST = 1000;
 const SHOWN_ROWS = 400;
+const FAR = 10;
 const LOOKS = {
   village: { radius: 6, weight: 1.5, color: "#4B5563", fillColor: "#fff", fillOpacity: 1 },
   issue: { radius: 4.5, weight: 1.5, color: "#8C4A3A", fillColor: "#F5E9E4", fillOpacity: 1 },
   chosen: { weight: 2, color: "#fff", fillColor: "#2166AC", fillOpacity: 1, radius: 8 },
 };
 
-/** A village or issue as something to choose; null without a position. */
-function candidate(kind, feature) {
+/** A village or issue as something to choose. */
+function candidate(feature) {
   const said = feature.properties;
-  const point = feature.geometry?.type === "Point" ? feature.geometry.coordinates : null;
-  const at = kind === "village" ? said.seat ?? point : point;
-  if (!at) return null;
-  const code = kind === "village" ? said.code : said.number || feature.id;
-  const name = kind === "village" ? said.name : [page.categories[said.category] ?? said.category, said.number].filter(Boolean).join(" ");
-  return { kind, key: `${kind}:${code}`, code, name, town: String(said.code ?? said.village_code ?? "").slice(0, 9), lon: at[0], lat: at[1] };
+  const village = said.kind === "village";
+  const kindName = page.categories[said.category] ?? said.category;
+  const name = village ? said.name : [kindName, said.village_name, said.name].filter(Boolean).join(" ");
+  const [lon, lat] = feature.geometry.coordinates;
+  return { kind: said.kind, key: `${said.kind}:${feature.id}`, code: village ? feature.id : said.issue, name, lon, lat };
 }
 
 export class Chooser {
@@ -46,37 +45,36 @@ export class Chooser {
 
   async start() {
     const [towns, villages] = await Promise.all([ask(`${page.links.towns}?limit=1000`), ask(`${page.links.villages}?limit=1000`)]);
-    this.villages = villages.features;
     drawCounty(this.ground, towns);
     drawVillages(this.ground, villages);
     const place = drawNames(this.map, this.names, towns);
-    this.map.on("zoomend", () => place([]));
+    this.map.on("zoomend", () => {
+      place([]);
+      for (const [key, dot] of this.dots) dot.setRadius(this.radius(this.candidateOf.get(key)));
+    });
     place([]);
   }
 
   /** What the filter leaves: villages of some towns, or their open issues. */
   async offer({ kind, towns, category, overdue }) {
-    const wanted = (this.asked = {});
-    const found = kind === "village" ? this.villages.filter(({ properties }) => !towns.length || towns.includes(properties.parent_code)) : await this.issues(towns, category, overdue);
-    if (wanted !== this.asked) return;
-    this.candidates = found.map((feature) => candidate(kind, feature)).filter(Boolean);
+    const asked = new URLSearchParams(towns.map((town) => ["town", town]));
+    if (kind === "issue" && category) asked.set("category", category);
+    if (kind === "issue" && overdue) asked.set("overdue", "true");
+    const address = `${page.links.stops}?${asked}`;
+    this.asked = address;
+    const { features } = await ask(address.replace(/\?$/, ""));
+    if (address !== this.asked) return;
+    this.candidates = features.filter((feature) => feature.properties.kind === kind).map(candidate);
     this.draw();
-  }
-
-  async issues(towns, category, overdue) {
-    const asked = new URLSearchParams({ limit: String(MOST), status: page.running.join(",") });
-    for (const town of towns) asked.append("town", town);
-    if (category) asked.set("category", category);
-    if (overdue) asked.set("overdue", "true");
-    return (await ask(`${page.links.issues}?${asked}`)).features;
   }
 
   draw() {
     this.points.clearLayers();
     this.dots.clear();
     const shown = new Map([...this.chosen.values(), ...this.candidates].map((each) => [each.key, each]));
+    this.candidateOf = shown;
     for (const each of shown.values()) {
-      const dot = L.circleMarker([each.lat, each.lon], { ...LOOKS[each.kind], ...(this.chosen.has(each.key) && LOOKS.chosen) });
+      const dot = L.circleMarker([each.lat, each.lon], this.look(each));
       dot.bindTooltip(element("span", {}, each.name), { direction: "top", offset: [0, -6] });
       dot.on("click", () => this.toggle(each));
       this.dots.set(each.key, dot.addTo(this.points));
@@ -84,6 +82,16 @@ export class Chooser {
     this.drawList([...shown.values()]);
     this.tell();
     this.map.getContainer().dataset.drawn = "yes";
+  }
+
+  look(each) {
+    return { ...LOOKS[each.kind], ...(this.chosen.has(each.key) && LOOKS.chosen), radius: this.radius(each) };
+  }
+
+  /** Smaller while the whole county is in sight on a phone. */
+  radius(each) {
+    const { radius } = this.chosen.has(each.key) ? LOOKS.chosen : LOOKS[each.kind];
+    return this.map.getZoom() < FAR ? 0.6 * radius : radius;
   }
 
   drawList(shown) {
@@ -100,8 +108,7 @@ export class Chooser {
   toggle(each, on = !this.chosen.has(each.key)) {
     if (on) this.chosen.set(each.key, each);
     else this.chosen.delete(each.key);
-    this.dots.get(each.key)?.setStyle({ ...LOOKS[each.kind], ...(on && LOOKS.chosen) });
-    this.dots.get(each.key)?.setRadius(on ? LOOKS.chosen.radius : LOOKS[each.kind].radius);
+    this.dots.get(each.key)?.setStyle(this.look(each)).setRadius(this.radius(each));
     const box = this.list.querySelector(`input[value="${CSS.escape(each.key)}"]`);
     if (box) box.checked = on;
     this.tell();

@@ -95,8 +95,8 @@ async function send(event) {
   const button = document.getElementById("ask-go");
   button.disabled = true;
   try {
-    const { job } = await ask(page.links.plans, request);
-    const { plan } = await followJob(jobBox, job);
+    const { href } = await ask(page.links.plans, request);
+    const { plan } = await followJob(jobBox, href);
     window.location.assign(`${page.links.routes}/${encodeURIComponent(plan)}`);
   } catch (fault) {
     jobBox.hidden = true;

@@ -1,5 +1,5 @@
 // A job of the solver as a bar: how far it is, what it has found, and a button that keeps the best so far.
-import { element, figure, page, say } from "./page.js";
+import { element, figure, say } from "./page.js";
 import { inHours } from "./route-looks.js";
 import { Refusal, ask } from "./route-source.js";
 
@@ -34,9 +34,8 @@ async function state(href, failed) {
   }
 }
 
-/** Follow a job inside `box` until it is over; answers its result, or throws its fault's sentence. */
-export async function followJob(box, job) {
-  const href = `${page.links.jobs}/${encodeURIComponent(job)}`;
+/** Follow the job at an address inside `box` until it is over; answers its result, or throws its fault's sentence. */
+export async function followJob(box, href) {
   const parts = {
     bar: element("progress", { max: "1", value: "0", "aria-label": say("job_bar") }),
     words: element("p", { role: "status" }, say("job_queued")),

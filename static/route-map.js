@@ -79,7 +79,9 @@ export class RoutesOnMap {
     const left = filter.key || filter.team ? [] : view.plan.left_out.map(({ stop }) => leftMark(view, stop)).filter(Boolean);
     this.marks.push(...left);
     for (const mark of this.marks) this.addMark(mark, filter);
-    for (const id of new Set(view.teams.flatMap((team) => [team.start, team.end]))) depotMark(view, id)?.addTo(this.points);
+    const depots = [...new Set(view.teams.flatMap((team) => [team.start, team.end]))].filter((id) => view.at(id));
+    for (const id of depots) depotMark(view, id).addTo(this.points);
+    this.depots = depots.map((id) => view.at(id));
     this.settle();
     this.map.getContainer().dataset.drawn = "yes";
   }
@@ -121,7 +123,7 @@ export class RoutesOnMap {
   settle() {
     if (!this.view) return;
     for (const mark of this.marks) if (mark.dimmed) mark.node.classList.add("vm-dot");
-    this.covered = declutterStops(this.map, this.marks.filter((mark) => !mark.dimmed), this.filter.key);
+    this.covered = declutterStops(this.map, this.marks.filter((mark) => !mark.dimmed), this.filter.key, this.depots);
     this.placeNames(this.covered);
   }
 

@@ -46,9 +46,12 @@ export function depotMark(view, id) {
 }
 
 /** Show as many numbers as fit; the rest become dots. Those of the chosen route come first, then first and last stops. */
-export function declutterStops(map, marks, chosenKey) {
+export function declutterStops(map, marks, chosenKey, depots = []) {
   const rank = (mark) => (mark.key === chosenKey ? 0 : 2) + (mark.index === 0 ? 0 : 1);
-  const placed = [];
+  const placed = depots.map((at) => {
+    const { x, y } = map.latLngToLayerPoint(at);
+    return { left: x - 14, right: x + 14, top: y - 14, bottom: y + 14 };
+  });
   for (const mark of [...marks].sort((a, b) => rank(a) - rank(b))) {
     const { x, y } = map.latLngToLayerPoint(mark.marker.getLatLng());
     const [wide, high] = [mark.width / 2, MARK_HEIGHT / 2];

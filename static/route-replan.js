@@ -116,8 +116,8 @@ export class Replan {
     start.disabled = true;
     this.fault.hidden = true;
     try {
-      const { job } = await this.desk.source.replan(this.said());
-      this.result(await followJob(this.box, job));
+      const { href } = await this.desk.source.replan(this.said());
+      this.result(await followJob(this.box, href));
     } catch (fault) {
       this.fault.textContent = fault.message;
       this.fault.hidden = false;

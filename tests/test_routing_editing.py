@@ -5,9 +5,9 @@ from time import perf_counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from small_plans import HOUR, MINUTE, a_problem, a_stop, a_team, as_plan, on_a_line, planned
 from test_routing_explaining import a_county
-
 from villagemap.errors import ConflictError, NotFoundError
 from villagemap.plan_check import check_plan
 from villagemap.plans import Window

@@ -50,7 +50,12 @@ EXAMPLES: dict[str, Any] = {
     GEOJSON: {"type": "FeatureCollection", "features": [FEATURE], "numberReturned": 1, "links": []},
     "application/vnd.villagemap.tile+json": TILE,
 }
-_FAULTS = {400: "The request can't be meant so", 404: "There is no such thing", 409: "It can't be done as things stand"}
+_FAULTS = {
+    400: "The request can't be meant so",
+    403: "Whoever asks may not",
+    404: "There is no such thing",
+    409: "It can't be done as things stand",
+}
 
 
 def answers(

@@ -27,6 +27,7 @@ DOORS = {
     "/queue": ("nav_queue", frozenset({Policy.VERIFY, Policy.CHECK})),
     "/report": ("nav_report", frozenset({Policy.REPORT})),
     "/campaigns": ("nav_sweeps", frozenset({Policy.SWEEP})),
+    "/routes": ("nav_routes", frozenset({Policy.PLAN})),
 }
 """Pages of a day's work: address to its word and what one must be allowed, any of it."""
 

@@ -2,7 +2,9 @@
 
 import secrets
 from typing import Annotated, Any
+from urllib.parse import quote
 
+import orjson
 from fastapi import APIRouter, Depends, Request
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
@@ -15,10 +17,12 @@ from villagemap.auth import Policy, permit
 from villagemap.flows.campaigns.sweep_views import list_sweeps
 from villagemap.flows.people.accounts import who
 from villagemap.flows.registry import Session
-from villagemap.flows.routes.maps import county_bbox, plan_map
+from villagemap.flows.routes.kept import show_plan
+from villagemap.flows.routes.legs import plan_legs
+from villagemap.flows.routes.maps import Held, county_bbox, plan_map
+from villagemap.flows.routes.telling import tell_plan
 from villagemap.model import Level
 from villagemap.texts import catalog, text
-from villagemap.workflow import RUNNING
 
 router = APIRouter(tags=["routes"])
 
@@ -28,11 +32,10 @@ CHOOSE_CSP = FORM_CSP.replace("img-src 'self'", "img-src 'self' data:") + "; con
 
 LINKS = {
     "plans": "/plans",
-    "jobs": "/jobs",
     "routes": "/routes",
     "towns": "/collections/towns/items",
     "villages": "/collections/villages/items",
-    "issues": "/collections/issues/items",
+    "stops": "/stops.geojson",
 }
 
 Lang = Annotated[str, Depends(lang_given)]
@@ -73,7 +76,6 @@ def _told(session: Session, lang: str) -> dict[str, Any]:
         "bbox": list(county_bbox(session)),
         "texts": catalog("maps", lang)["page"] | catalog("route_page", lang)["page"],
         "categories": {code: category.labels[lang] for code, category in words.categories.items()},
-        "running": [status.value for status in RUNNING],
         "labels": {},
         "demo": settings.demo,
         "approximate": any(village.approximate for village in villages),
@@ -85,9 +87,14 @@ def _told(session: Session, lang: str) -> dict[str, Any]:
 @router.get("/routes/{plan}.html", summary="A plan's map as one file", responses=answers("text/html", 404))
 def route_file(request: Request, session: Asked, plan: str, lang: Lang) -> Response:
     """A plan's map that opens from disk without any network."""
-    drawn = plan_map(session, plan, lang or lang_of(request.scope), inline=True)
-    headers = {"content-disposition": f'attachment; filename="routes-{plan[:40]}.html"', "cache-control": "no-store"}
-    return HTMLResponse(drawn.page_inline(), headers=headers)
+    shown, kept = lang or lang_of(request.scope), show_plan(session, plan)
+    held = Held(answer=tell_plan(session, kept, shown), legs=orjson.dumps(plan_legs(session, kept)))
+    name = quote(f"{kept.name}.html")
+    headers = {
+        "content-disposition": f"attachment; filename=routes.html; filename*=UTF-8''{name}",
+        "cache-control": "no-store",
+    }
+    return HTMLResponse(plan_map(session, kept.id, shown, held=held).page_inline(), headers=headers)
 
 
 @router.get("/routes/{plan}", summary="A plan on its map", responses=answers("text/html", 404))

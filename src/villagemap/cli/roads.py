@@ -93,9 +93,7 @@ def _print_parts(found: "RoadReport") -> None:
     click.echo(said("parts", count=found.parts_in_all, share=100 * found.parts[0].part.share))
     for line in found.parts[1 : SHOWN + 1]:
         part = line.part
-        click.echo(
-            said("part", km=part.km, share=100 * part.share, lon=part.lon, lat=part.lat, villages=line.villages)
-        )
+        click.echo(said("part", km=part.km, share=100 * part.share, lon=part.lon, lat=part.lat, villages=line.villages))
 
 
 def _print_villages(found: "RoadReport") -> None:

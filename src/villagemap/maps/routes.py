@@ -40,7 +40,6 @@ class RouteLinks:
     """Addresses on our own server that the page fetches from or leads to, without a slash at the end."""
 
     plans: str = "/plans"
-    jobs: str = "/jobs"
     routes: str = "/routes"
     towns: str = "/collections/towns/items"
     villages: str = "/collections/villages/items"

@@ -5,6 +5,9 @@ Nothing here looks at the clock, so that the same routes always become the same 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
 
 from villagemap.plans import NEVER, Route
 from villagemap.routing.schedule import Timed
@@ -59,7 +62,7 @@ class Draft:
             return 0
         team, _ = self.terms.shifts[shift]
         sites = [team.start, *stops, team.end]
-        return sum(self.terms.timetable.leg_s(*leg) for leg in zip(sites, sites[1:], strict=False))
+        return sum(self.terms.timetable.leg_s(*leg) for leg in pairwise(sites))
 
     def by_shift(self) -> dict[int, list[str]]:
         """The routes with calls, by number of shift."""
@@ -74,7 +77,7 @@ class Draft:
         return self.terms.worth(self._home, self.driving_s())
 
     def made(self) -> "Draft":
-        """This draft mended, filled and shortened."""
+        """The draft itself, mended, filled and shortened."""
         self.mend()
         self.fill()
         for shift in range(len(self.routes)):
@@ -127,6 +130,13 @@ class Draft:
         self.routes[shift] = list(stops)
         self._home |= dict.fromkeys(stops, shift)
 
+    def takes(self, shift: int, stops: Sequence[str]) -> bool:
+        """Give an empty shift these stops, which are nowhere, if rules, locks and the day allow it."""
+        if not all(self._may(stop, shift) for stop in stops) or (stops and not self.fits(shift, stops)):
+            return False
+        self.set(shift, stops)
+        return True
+
     def places(self, stop: str, shifts: Iterable[int]) -> list[tuple[int, int, int]]:
         """(extra driving time, shift, how many calls before it) wherever a stop might go, cheapest first."""
         leg_s, found = self.terms.timetable.leg_s, list[tuple[int, int, int]]()
@@ -148,12 +158,26 @@ class Draft:
         return sorted(found)
 
     def _spare(self, shift: int) -> int:
-        """A shift's length beyond driving and work: no more than that can come in."""
-        team, _ = self.terms.shifts[shift]
+        """A shift's length beyond driving, work and lunch: no more than that can come in."""
         route = self.time(shift).route
         work = sum(call.leave_s - call.begin_s for call in route.calls)
-        shared = sum(1 for call in route.calls if call.setup_s) * self.terms.problem.setup_s
-        return team.day_end_s - team.day_start_s - route.travel_s - work + (shared and self.terms.problem.setup_s)
+        return self.terms.room_s[shift] - route.travel_s - work + (self.terms.problem.setup_s if route.calls else 0)
+
+    def _fitting(self, stops: Sequence[str]) -> list[str]:
+        """Those of the stops that some shift has room enough to drive to and serve, whatever else may forbid it."""
+        if not stops:
+            return []
+        row, legs = self.terms.timetable.row, self.terms.matrix.duration_s
+        rows = np.array([row[stop] for stop in stops], np.intp)
+        work = np.array([self.terms.stop[stop].service_s for stop in stops], np.int64)
+        fitting = np.zeros(len(stops), bool)
+        for shift, (team, _) in enumerate(self.terms.shifts):
+            route = self.routes[shift]
+            sites = np.array([row[site] for site in (team.start, *route, team.end)], np.intp)
+            whole = legs[sites[:-1], sites[1:]] if route else np.zeros(1, np.int64)
+            extra = legs[np.ix_(sites[:-1], rows)] + legs[np.ix_(rows, sites[1:])].T - whole[:, None]
+            fitting |= extra.min(axis=0) + work <= self._spare(shift)
+        return [stop for stop, fits in zip(stops, fitting, strict=True) if fits]
 
     def insert(self, stop: str, shifts: Iterable[int] | None = None) -> bool:
         """Put a stop in where it costs the least driving of what fits; False where it fits nowhere."""
@@ -181,9 +205,9 @@ class Draft:
         """Put in whatever of ``out`` fits, the worthiest first, the first of a village before its others."""
         prize, village = self.terms.prize, self.terms.weights.village
         while True:
-            left = [stop for stop in self.out if self.terms.open_to[stop]]
+            left = self._fitting([stop for stop in self.out if self.terms.open_to[stop]])
             left.sort(key=lambda stop: (-prize(self.terms.stop[stop]), self.terms.stop[stop].service_s))
-            fresh, rest, seen = [], [], set[str]()
+            fresh, rest, seen = list[str](), list[str](), set[str]()
             for stop in left:
                 home = self.terms.stop[stop].village
                 first = home and home not in seen and self._new_village(stop)
@@ -232,7 +256,7 @@ class Draft:
     def _weakest(self, shift: int) -> str:
         """The stop to leave out: the least worthy whose absence mends the route, or the least worthy for its time."""
         route, terms = self.routes[shift], self.terms
-        last = {village: 0 for village in {terms.stop[stop].village for stop in route}}
+        last = dict.fromkeys({terms.stop[stop].village for stop in route}, 0)
         for stop in route:
             last[terms.stop[stop].village] += 1
 

@@ -11,7 +11,7 @@ from villagemap.routing.standing import Standing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """Put a stop, from wherever it is, behind ``after`` calls of a team's day (counted without it), or take it ``out``."""
+    """Put a stop behind ``after`` calls of a team's day (counted without it), or take it ``out``."""
 
     stop: str
     team: str = ""

@@ -62,7 +62,7 @@ def built(terms: Terms, nodes: Sequence[Node], longest_s: dict[int, int] | None 
     many = Counter(node.family for node, _ in copies)
     families = {family: number for number, family in enumerate(f for f, count in many.items() if count > 1)}
     of_nodes = [node for node, _ in copies]
-    places = [node for node in nodes]
+    places = list(nodes)
     place_of = {id(node): place for place, node in enumerate(places)}
     prizes = _prizes(terms, nodes)
     bounded = any(team.most_stops is not None for team, _ in terms.shifts)

@@ -31,7 +31,7 @@ NODES = 1500
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How long to search: ``seconds`` for all of it, or so many ``iterations``, which makes the very same plan again."""
+    """How long to search: ``seconds`` for all of it, or so many ``iterations``: that makes the very same plan again."""
 
     seconds: float | None = None
     iterations: int | None = None
@@ -95,6 +95,7 @@ class _Run:
         self.search_of: Search | None = None
         self.model: Model | None = None
         self.first_s: float | None = None
+        self.making_s = 0.0
         self.stopped = False
         self.with_vroom = False
 
@@ -104,32 +105,33 @@ class _Run:
         return time.perf_counter() - self.began
 
     def begin(self, warm: Plan | None, *, vroom: bool) -> None:
-        """Plans to begin with: one filled stop by stop, the given one, VROOM's, and the search's own."""
-        self._keep(Draft(self.terms))
-        self.first_s = self.seconds
+        """Plans to begin with: the search's own first, the given one, VROOM's; the search goes on from the best."""
         nodes = _chosen(self.terms, grouped(self.terms, samples=_tight(self.terms)))
         if not nodes:
+            self._keep(Draft(self.terms))
             return
         self.model = built(self.terms, nodes)
-        starts = [self.drafts[0].by_shift()]
+        self.search_of = Search(self.model.data, self.seed)
+        searched_s = self.seconds
+        self._keep(Draft(self.terms, self.model.routes(self.search_of.best)))
+        self.first_s = self.seconds
+        self.making_s = self.first_s - searched_s
         if warm:
-            starts.append(self._warmed(warm))
-        if vroom and (routes := first_routes(self.terms, nodes)):
-            starts.append(routes)
+            self._keep(self._warmed(warm))
+        if routes := first_routes(self.terms, nodes) if vroom else {}:
             self._keep(Draft(self.terms, routes))
         best = max(self.drafts, key=Draft.worth)
-        self.with_vroom = vroom and len(starts) > 1 and best is self.drafts[-1] and starts[-1] != {}
-        self.search_of = Search(self.model.data, self.seed, start=self.model.solution(best.by_shift()))
+        self.with_vroom = bool(routes) and best is self.drafts[-1]
+        self.search_of.offer(self.model.solution(best.by_shift()))
 
-    def _warmed(self, warm: Plan) -> dict[int, list[str]]:
+    def _warmed(self, warm: Plan) -> Draft:
         number = {(team.id, day): shift for shift, (team, day) in enumerate(self.terms.shifts)}
         routes = {
             number[route.team, route.day]: [call.stop for call in route.calls]
             for route in warm.routes
             if (route.team, route.day) in number
         }
-        self._keep(Draft(self.terms, routes))
-        return routes
+        return Draft(self.terms, routes)
 
     def _keep(self, draft: Draft) -> None:
         self.drafts.append(draft.made())
@@ -152,8 +154,9 @@ class _Run:
         self._keep(Draft(self.terms, self.model.routes(search.best)))
 
     def _aside(self) -> float:
-        """Seconds to set aside for what comes behind the search: some more than beginning took."""
-        return min(0.5 * (self.budget.seconds or 0), 2 * (self.first_s or 0) + 0.1)
+        """Seconds to set aside for what comes behind the search, by what making the first plan took."""
+        fair = Objective.FAIRNESS in self.problem.objectives
+        return min(0.5 * (self.budget.seconds or 0), (6 if fair else 2) * self.making_s + 0.2)
 
     def _progress(self, best: Solution) -> Progress:
         stops = sum(len(route) for route in self.model.routes(best).values()) if self.model else 0

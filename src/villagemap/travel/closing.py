@@ -79,9 +79,7 @@ def _within(graph: RoadGraph, area: shapely.Geometry) -> list[Closure]:
     return closures
 
 
-def _stretches(
-    graph: RoadGraph, edge: int, line: shapely.Geometry, area: shapely.Geometry
-) -> list[tuple[int, int]]:
+def _stretches(graph: RoadGraph, edge: int, line: shapely.Geometry, area: shapely.Geometry) -> list[tuple[int, int]]:
     """First and last quarter of each part of a line within an area, at least one apart."""
     part = slice(graph.offset[edge], graph.offset[edge + 1])
     lon, lat = graph.lon[part], graph.lat[part]

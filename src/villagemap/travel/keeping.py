@@ -16,8 +16,8 @@ import orjson
 from villagemap.plans import Matrix, Site
 from villagemap.store.disk import restrict_file
 from villagemap.travel.closing import Closed
-from villagemap.travel.lines import Ints
 from villagemap.travel.line import positions
+from villagemap.travel.lines import Ints
 
 MOST_KEPT = 40
 _FORM = 1

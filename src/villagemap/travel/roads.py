@@ -108,4 +108,3 @@ class Roads:
             elif off > FAR_M:
                 found.append(TravelFinding(code="far", site=site.id, params={"off_m": off}))
         return found
-
