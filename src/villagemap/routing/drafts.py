@@ -15,6 +15,7 @@ from villagemap.routing.terms import Terms, Worth
 
 TRIES = 40
 SHUFFLE_UP_TO = 40
+REUNITED = 40
 
 
 class Draft:
@@ -24,18 +25,25 @@ class Draft:
         self.terms = terms
         self.routes: list[list[str]] = [[] for _ in terms.shifts]
         self._timed: dict[tuple[int, tuple[str, ...]], Timed] = {}
+        self._driven: dict[tuple[int, tuple[str, ...]], int] = {}
         self._home: dict[str, int] = {}
-        for shift, stops in (routes or {}).items():
-            for stop in stops:
-                if stop in terms.stop and stop not in self._home and self._may(stop, shift):
-                    self._put(stop, shift, len(self.routes[shift]))
+        wanted = [(shift, stop) for shift, stops in (routes or {}).items() for stop in stops if stop in terms.stop]
+        claims: dict[tuple[str, int], Counter[int]] = defaultdict(Counter)
+        for shift, stop in wanted:
+            claims[terms.stop[stop].village, terms.shifts[shift][1]][shift] += terms.prize(terms.stop[stop])
+        for shift, stop in wanted:
+            village, day = terms.stop[stop].village, terms.shifts[shift][1]
+            claimed = village and not terms.problem.split_villages
+            mine = not claimed or claims[village, day].most_common(1)[0][0] == shift
+            if mine and stop not in self._home and self._may(stop, shift):
+                self._put(stop, shift, len(self.routes[shift]))
 
     def copy(self) -> "Draft":
         """Another draft with the same routes."""
         twin = Draft(self.terms)
         twin.routes = [list(route) for route in self.routes]
         twin._home = dict(self._home)
-        twin._timed = self._timed
+        twin._timed, twin._driven = self._timed, self._driven
         return twin
 
     @property
@@ -60,9 +68,12 @@ class Draft:
         """Driving time of an order of stops."""
         if not stops:
             return 0
-        team, _ = self.terms.shifts[shift]
-        sites = [team.start, *stops, team.end]
-        return sum(self.terms.timetable.leg_s(*leg) for leg in pairwise(sites))
+        key = (shift, tuple(stops))
+        if key not in self._driven:
+            team, _ = self.terms.shifts[shift]
+            sites = [team.start, *stops, team.end]
+            self._driven[key] = sum(self.terms.timetable.leg_s(*leg) for leg in pairwise(sites))
+        return self._driven[key]
 
     def by_shift(self) -> dict[int, list[str]]:
         """The routes with calls, by number of shift."""
@@ -83,7 +94,22 @@ class Draft:
         for shift in range(len(self.routes)):
             self.shorten(shift)
         self.fill()
+        self._reunite()
         return self
+
+    def _reunite(self) -> None:
+        """Villages of which something is left out are put in anew, all of it at once, where that gains something."""
+        homes = dict.fromkeys(self.terms.stop[stop].village for stop in self.out if self.terms.open_to[stop])
+        torn = [v for v in homes if v and any(stop in self._home for stop in self.terms.villages[v])]
+        for village in torn[:REUNITED]:
+            other = self.copy()
+            stops = self.terms.villages[village]
+            for stop in stops:
+                if stop in self._home:
+                    other.take_out(stop)
+            narrow = sorted(stops, key=lambda stop: (len(self.terms.open_to[stop]), -self.terms.stop[stop].priority))
+            if all(other.insert(stop) or stop not in self._home for stop in narrow) and other.worth() > self.worth():
+                self.routes, self._home = other.routes, other._home
 
     # What may be where
 
