@@ -20,9 +20,10 @@ def least_driving(problem: Problem, matrix: Matrix, routes: Sequence[Route]) -> 
     """A lower bound of the driving time of any plan that calls at the stops of ``routes``, seconds.
 
     The larger of two relaxations. *Assignment*: each stop has one leg in and one leg out, and each shift at most one
-    of each, whether they join up or not. *Spanning trees* (Held and Karp's 1-trees [1]_, with k routes through one depot
-    that is as near as the nearest start or end, each leg as short as its shorter direction): n stops in k routes are n + k
-    legs that hang together, so a tree of n legs and k ≥ 1 more, whatever is charged for a stop's having more than two.
+    of each, whether they join up or not. *Spanning trees* (Held and Karp's 1-trees [1]_, with k routes through one
+    depot that is as near as the nearest start or end, each leg as short as its shorter direction): n stops in k routes
+    are n + k legs that hang together, so a tree of n legs and k ≥ 1 more, whatever is charged for a stop's having more
+    than two.
 
     .. [1] M. Held, R. M. Karp (1971). The traveling-salesman problem and minimum spanning trees, part II. Mathematical
        Programming 1, 6-25.
@@ -127,7 +128,7 @@ def missing_team_days(problem: Problem, matrix: Matrix, plan: Plan) -> Shortfall
     need = {village: _least_work(terms, stops) for village, stops in homes.items()}
     room = _rooms(terms, [stop for stops in homes.values() for stop in stops])
     lacking = sum(need.values()) - sum(room)
-    bound = -(-lacking // max(max(room), 1)) if lacking > 0 else 0
+    bound = -(-lacking // max(*room, 1)) if lacking > 0 else 0
     a_day = (len(homes) - len(left)) / max(len(plan.routes), 1)
     by_pace = -(-len(left) // max(1, round(a_day)))
     needed, spare = (

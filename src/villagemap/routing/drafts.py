@@ -4,6 +4,7 @@ What the search found is put to the test of the real day here: rules, one team a
 Nothing here looks at the clock, so that the same routes always become the same plan.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
@@ -15,6 +16,7 @@ from villagemap.routing.terms import Terms, Worth
 
 TRIES = 40
 SHUFFLE_UP_TO = 40
+REUNITED = 40
 
 
 class Draft:
@@ -24,18 +26,25 @@ class Draft:
         self.terms = terms
         self.routes: list[list[str]] = [[] for _ in terms.shifts]
         self._timed: dict[tuple[int, tuple[str, ...]], Timed] = {}
+        self._driven: dict[tuple[int, tuple[str, ...]], int] = {}
         self._home: dict[str, int] = {}
-        for shift, stops in (routes or {}).items():
-            for stop in stops:
-                if stop in terms.stop and stop not in self._home and self._may(stop, shift):
-                    self._put(stop, shift, len(self.routes[shift]))
+        wanted = [(shift, stop) for shift, stops in (routes or {}).items() for stop in stops if stop in terms.stop]
+        claims: dict[tuple[str, int], Counter[int]] = defaultdict(Counter)
+        for shift, stop in wanted:
+            claims[terms.stop[stop].village, terms.shifts[shift][1]][shift] += terms.prize(terms.stop[stop])
+        for shift, stop in wanted:
+            village, day = terms.stop[stop].village, terms.shifts[shift][1]
+            claimed = village and not terms.problem.split_villages
+            mine = not claimed or claims[village, day].most_common(1)[0][0] == shift
+            if mine and stop not in self._home and self._may(stop, shift):
+                self._put(stop, shift, len(self.routes[shift]))
 
     def copy(self) -> "Draft":
         """Another draft with the same routes."""
         twin = Draft(self.terms)
         twin.routes = [list(route) for route in self.routes]
         twin._home = dict(self._home)
-        twin._timed = self._timed
+        twin._timed, twin._driven = self._timed, self._driven
         return twin
 
     @property
@@ -60,9 +69,12 @@ class Draft:
         """Driving time of an order of stops."""
         if not stops:
             return 0
-        team, _ = self.terms.shifts[shift]
-        sites = [team.start, *stops, team.end]
-        return sum(self.terms.timetable.leg_s(*leg) for leg in pairwise(sites))
+        key = (shift, tuple(stops))
+        if key not in self._driven:
+            team, _ = self.terms.shifts[shift]
+            sites = [team.start, *stops, team.end]
+            self._driven[key] = sum(self.terms.timetable.leg_s(*leg) for leg in pairwise(sites))
+        return self._driven[key]
 
     def by_shift(self) -> dict[int, list[str]]:
         """The routes with calls, by number of shift."""
@@ -83,7 +95,22 @@ class Draft:
         for shift in range(len(self.routes)):
             self.shorten(shift)
         self.fill()
+        self._reunite()
         return self
+
+    def _reunite(self) -> None:
+        """Villages of which something is left out are put in anew, all of it at once, where that gains something."""
+        homes = dict.fromkeys(self.terms.stop[stop].village for stop in self.out if self.terms.open_to[stop])
+        torn = [v for v in homes if v and any(stop in self._home for stop in self.terms.villages[v])]
+        for village in torn[:REUNITED]:
+            other = self.copy()
+            stops = self.terms.villages[village]
+            left = {stop for stop in stops if stop not in self._home}
+            for stop in set(stops) - left:
+                other.take_out(stop)
+            narrow = sorted(stops, key=lambda stop: (len(self.terms.open_to[stop]), -self.terms.stop[stop].priority))
+            if all(other.insert(stop) or stop in left for stop in narrow) and other.worth() > self.worth():
+                self.set_all(other.by_shift())
 
     # What may be where
 
@@ -129,6 +156,13 @@ class Draft:
             self._home.pop(stop, None)
         self.routes[shift] = list(stops)
         self._home |= dict.fromkeys(stops, shift)
+
+    def set_all(self, routes: dict[int, list[str]]) -> None:
+        """Give every shift its order of stops."""
+        for shift in range(len(self.routes)):
+            self.set(shift, [])
+        for shift, stops in routes.items():
+            self.set(shift, stops)
 
     def takes(self, shift: int, stops: Sequence[str]) -> bool:
         """Give an empty shift these stops, which are nowhere, if rules, locks and the day allow it."""
@@ -256,9 +290,7 @@ class Draft:
     def _weakest(self, shift: int) -> str:
         """The stop to leave out: the least worthy whose absence mends the route, or the least worthy for its time."""
         route, terms = self.routes[shift], self.terms
-        last = dict.fromkeys({terms.stop[stop].village for stop in route}, 0)
-        for stop in route:
-            last[terms.stop[stop].village] += 1
+        last = Counter(terms.stop[stop].village for stop in route)
 
         def loss(stop: str) -> tuple[float, int]:
             one = terms.stop[stop]
