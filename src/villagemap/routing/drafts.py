@@ -4,6 +4,7 @@ What the search found is put to the test of the real day here: rules, one team a
 Nothing here looks at the clock, so that the same routes always become the same plan.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
@@ -104,12 +105,12 @@ class Draft:
         for village in torn[:REUNITED]:
             other = self.copy()
             stops = self.terms.villages[village]
-            for stop in stops:
-                if stop in self._home:
-                    other.take_out(stop)
+            left = {stop for stop in stops if stop not in self._home}
+            for stop in set(stops) - left:
+                other.take_out(stop)
             narrow = sorted(stops, key=lambda stop: (len(self.terms.open_to[stop]), -self.terms.stop[stop].priority))
-            if all(other.insert(stop) or stop not in self._home for stop in narrow) and other.worth() > self.worth():
-                self.routes, self._home = other.routes, other._home
+            if all(other.insert(stop) or stop in left for stop in narrow) and other.worth() > self.worth():
+                self.set_all(other.by_shift())
 
     # What may be where
 
@@ -155,6 +156,13 @@ class Draft:
             self._home.pop(stop, None)
         self.routes[shift] = list(stops)
         self._home |= dict.fromkeys(stops, shift)
+
+    def set_all(self, routes: dict[int, list[str]]) -> None:
+        """Give every shift its order of stops."""
+        for shift in range(len(self.routes)):
+            self.set(shift, [])
+        for shift, stops in routes.items():
+            self.set(shift, stops)
 
     def takes(self, shift: int, stops: Sequence[str]) -> bool:
         """Give an empty shift these stops, which are nowhere, if rules, locks and the day allow it."""
@@ -282,9 +290,7 @@ class Draft:
     def _weakest(self, shift: int) -> str:
         """The stop to leave out: the least worthy whose absence mends the route, or the least worthy for its time."""
         route, terms = self.routes[shift], self.terms
-        last = dict.fromkeys({terms.stop[stop].village for stop in route}, 0)
-        for stop in route:
-            last[terms.stop[stop].village] += 1
+        last = Counter(terms.stop[stop].village for stop in route)
 
         def loss(stop: str) -> tuple[float, int]:
             one = terms.stop[stop]
