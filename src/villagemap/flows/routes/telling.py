@@ -1,6 +1,6 @@
 """A kept plan for machines and people: its values, and sentences about what was left out and what is wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +12,7 @@ from villagemap.flows.routes.kept import KeptPlan, matrices, told_findings
 from villagemap.plan_check import Breach, check_plan
 from villagemap.plans import LeftOut, Problem
 from villagemap.plans.codec import to_json
+from villagemap.routing.telling import Teller
 from villagemap.sheets.view import matrix_sentence
 
 
@@ -48,15 +49,16 @@ def tell_plan(session: Session, kept: KeptPlan, lang: str) -> dict[str, Any]:
 
 def told_left_out(problem: Problem, left_out: Sequence[LeftOut], lang: str) -> dict[str, dict[str, Any]]:
     """Why each stop was left out, what was tried, and what would help, as sentences by stop."""
-    return {left.stop: {"why": "", "proof": [], "hints": []} for left in left_out}
+    teller = Teller(problem, lang)
+    return {left.stop: teller.left_out(left) for left in left_out}
 
 
 def told_breaches(problem: Problem, breaches: Sequence[Breach], lang: str) -> list[dict[str, Any]]:
     """What breaks a rule, as sentences with where it is."""
-    return [_breach(breach) for breach in breaches]
+    teller = Teller(problem, lang)
+    return [_breach(breach, teller.breach(breach)) for breach in breaches]
 
 
-def _breach(breach: Breach) -> dict[str, Any]:
-    params: Mapping[str, Any] = breach.params
-    where = {name: params.get(name, "") for name in ("stop", "team")}
-    return {"code": breach.code, "sentence": "", "day": params.get("day", 0), **where, "params": dict(params)}
+def _breach(breach: Breach, sentence: str) -> dict[str, Any]:
+    where = {"stop": breach.stop, "team": breach.team, "day": breach.day}
+    return {"code": breach.code, "sentence": sentence, **where, "params": dict(breach.params)}
