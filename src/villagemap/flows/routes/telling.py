@@ -1,6 +1,6 @@
 """A kept plan for machines and people: its values, and sentences about what was left out and what is wrong."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -69,6 +69,5 @@ def told_breaches(problem: Problem, breaches: Sequence[Breach], lang: str) -> li
 
 
 def _breach(breach: Breach) -> dict[str, Any]:
-    params: Mapping[str, Any] = breach.params
-    where = {name: params.get(name, "") for name in ("stop", "team")}
-    return {"code": breach.code, "sentence": "", "day": params.get("day", 0), **where, "params": dict(params)}
+    where = {"stop": breach.stop, "team": breach.team, "day": breach.day}
+    return {"code": breach.code, "sentence": "", **where, "params": dict(breach.params)}
