@@ -92,7 +92,7 @@ def _as_finding(found: TravelFinding, names: Mapping[str, str]) -> Finding:
 
 
 def again(session: Session, matrix: Matrix, sites: Sequence[Site], closed: Sequence[Closed]) -> Matrix:
-    """A matrix over other sites, or with other roads closed, by the source of the first; where that was given, itself."""
+    """A matrix over other sites, or with other roads closed, by the same source; a given one stays as it is."""
     if matrix.kind is MatrixKind.GIVEN:
         return matrix
     if matrix.kind is MatrixKind.LINE:
