@@ -3,6 +3,8 @@ import { element, say } from "./page.js";
 import { shortDay } from "./route-looks.js";
 
 const REACH = 32;
+const EDGE = 56;
+const SCROLL = 18;
 
 /** Pixels from a point to a segment. */
 function toSegment(p, a, b) {
@@ -110,6 +112,8 @@ export function dragRows(panel, desk) {
     };
     const moved = (at) => {
       clear();
+      if (at.clientY < EDGE) window.scrollBy(0, -SCROLL);
+      if (at.clientY > window.innerHeight - EDGE) window.scrollBy(0, SCROLL);
       target = placeUnder(at, stop);
       target?.node.classList.add(target.node.tagName === "TR" ? (target.below ? "vm-below" : "vm-above") : "vm-into");
     };

@@ -30,7 +30,7 @@ export function lockWords(view, lock) {
 }
 
 function legCell(leg_s, leg_m, estimated) {
-  const cell = element("td", { class: "vm-leg" }, inMinutes(leg_s), element("br"), inKilometres(leg_m));
+  const cell = element("td", { class: "vm-leg" }, inMinutes(leg_s), element("br"), " ", inKilometres(leg_m));
   if (estimated) cell.prepend(element("span", { title: say("estimated") }, "\u2248\u202f"));
   return cell;
 }
