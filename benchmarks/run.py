@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import exports
 import imports
 import pages
+import roads
 import scores
 import start
 import tiles
@@ -26,7 +27,7 @@ from table import Row, machine, markdown
 
 ROWS, ISSUES = 100_000, 1_000_000
 QUICK_ROWS, QUICK_ISSUES = 10_000, 20_000
-NAMES = ("start", "import", "export", "tiles", "pages", "verify", "writes", "scores")
+NAMES = ("start", "import", "export", "tiles", "pages", "verify", "writes", "scores", "roads")
 NEED_COUNTY = frozenset({"export", "tiles", "pages", "verify"})
 
 
@@ -51,6 +52,7 @@ def main(words: Sequence[str]) -> None:
             "verify": lambda: verifying.rows(workspace),
             "writes": lambda: writes.rows(folder, writes.small_county(folder)),
             "scores": lambda: scores.rows(folder, options.rows, options.runs),
+            "roads": lambda: roads.rows(options.runs),
         }
         table: list[Row] = []
         for name in names:

@@ -202,7 +202,7 @@ def _legs(asked: _Asked, route: Route, team: Team) -> Iterator[Breach]:
     """Each leg is the matrix's between the sites that it joins."""
     sites = [team.start, *(call.stop for call in route.calls), team.end]
     said = [(call.leg_s, call.leg_m) for call in route.calls] + [(route.back_leg_s, route.back_leg_m)]
-    frozen = [call.done for call in route.calls] + [False]
+    frozen = [call.done for call in route.calls] + [bool(route.calls) and route.calls[-1].done]
     for (start, end), (said_s, said_m), done in zip(pairwise(sites), said, frozen, strict=True):
         if done:
             continue
@@ -235,9 +235,7 @@ def _clock(asked: _Asked, route: Route) -> Iterator[Breach]:
 def _after_lunch(route: Route, leg: int, at: int, *, frozen: bool) -> tuple[int, bool]:
     """When a leg is set out on: behind the call before it, or behind lunch; whether that is known only from below."""
     lunch = route.lunch
-    if lunch and lunch.after == leg and lunch.before_drive:
-        return max(at, lunch.end_s), False
-    return at, frozen
+    return (max(at, lunch.end_s) if lunch and lunch.after == leg and lunch.before_drive else at), frozen
 
 
 def _arriving(route: Route, number: int, at: int, *, frozen: bool) -> Iterator[Breach]:

@@ -13,8 +13,7 @@ from typing import NoReturn
 import click
 import typer
 
-from villagemap.cli import backups, data, draws, links, output, routes, scores, server, sweeps, users, work
-from villagemap.cli import backups, data, links, output, roads, scores, server, sweeps, users, work
+from villagemap.cli import backups, data, draws, links, output, roads, routes, scores, server, sweeps, users, work
 from villagemap.cli.words import LANG, say
 from villagemap.errors import DiskFullError, VillagemapError, WorkspaceError
 

@@ -5,6 +5,7 @@ Twice through the file: first the ways that may be roads, then the nodes that th
 
 from array import array
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from villagemap.readers.contract import Limits, Parsed, ParsedRow
 
 WAY_TAGS = (
     "highway", "route", "motorcar", "motor_vehicle", "vehicle", "access", "oneway", "junction", "maxspeed", "tracktype",
-    "area",
+    "area", "bridge", "tunnel", "layer",
 )  # fmt: skip
 NODE_TAGS = ("barrier", "motorcar", "motor_vehicle", "vehicle", "access")
 COLUMNS = (*WAY_TAGS, "barrier", "refs", "lonlat")
@@ -60,16 +61,21 @@ def _ways(file: str, limits: Limits) -> _Ways:
     ids: list[int] = []
     tags: list[list[str]] = []
     refs, offset = array("q"), [0]
+    way: Any  # osmium says only that it is one of all kinds
     for way in osmium.FileProcessor(file, osmium.osm.WAY).with_filter(osmium.filter.KeyFilter("highway", "route")):
         if "highway" not in way.tags and way.tags.get("route") != "ferry":
             continue
         ids.append(way.id)
-        tags.append([way.tags.get(key, "")[:_LONGEST_TAG] for key in WAY_TAGS])
+        tags.append([_tag(way, key) for key in WAY_TAGS])
         refs.extend([node.ref for node in way.nodes])
         offset.append(len(refs))
         if len(ids) > limits.rows or len(refs) * _BYTES_A_REF > limits.memory_bytes:
             raise TooLargeError("table_too_long", limit=limits.rows)
     return _Ways(ids, tags, np.frombuffer(refs, np.int64) if refs else np.zeros(0, np.int64), offset)
+
+
+def _tag(thing: Any, key: str) -> str:  # noqa: ANN401 - a way or node of osmium
+    return str(thing.tags.get(key, ""))[:_LONGEST_TAG]
 
 
 def _nodes(file: str, ways: _Ways) -> tuple["np.typing.NDArray[np.int64]", list[tuple[int, list[str]]]]:
@@ -79,6 +85,7 @@ def _nodes(file: str, ways: _Ways) -> tuple["np.typing.NDArray[np.int64]", list[
     barriers: list[tuple[int, list[str]]] = []
     found, lonlat = array("q"), array("q")
     only = osmium.filter.IdFilter(wanted.tolist())
+    node: Any
     for node in osmium.FileProcessor(file, osmium.osm.NODE).with_filter(only):
         place = node.location
         if not place.valid():
@@ -86,7 +93,7 @@ def _nodes(file: str, ways: _Ways) -> tuple["np.typing.NDArray[np.int64]", list[
         found.append(node.id)
         lonlat.extend((place.x, place.y))
         if len(node.tags) and "barrier" in node.tags:
-            barriers.append((node.id, [node.tags.get(key, "")[:_LONGEST_TAG] for key in NODE_TAGS]))
+            barriers.append((node.id, [_tag(node, key) for key in NODE_TAGS]))
     if found:
         at = np.searchsorted(wanted, np.frombuffer(found, np.int64))
         places[at] = np.frombuffer(lonlat, np.int64).reshape(-1, 2)
@@ -97,7 +104,7 @@ def _rows(ways: _Ways, places: Any, barriers: list[tuple[int, list[str]]]) -> It
     for number, tags, first, last in zip(ways.ids, ways.tags, ways.offset, ways.offset[1:], strict=False):
         known = places[first:last, 0] > -(1 << 62)
         breaks = [0, *(np.flatnonzero(known[1:] != known[:-1]) + 1).tolist(), last - first]
-        for begin, end in zip(breaks, breaks[1:], strict=False):
+        for begin, end in pairwise(breaks):
             if end - begin > 1 and known[begin]:
                 part = slice(first + begin, first + end)
                 lonlat = " ".join(map(str, places[part].ravel().tolist()))

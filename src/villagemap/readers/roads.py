@@ -1,5 +1,6 @@
 """The way in for roads: an OSM extract, or a bureau's lines, parsed in the sandbox's child → lines and findings."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -122,15 +123,14 @@ class _Reading:
             return
         self.rows += 1
         way = osm_tags.drivable(tags, self.rules)
-        lonlat = np.array(tags["lonlat"].split(), np.int64).reshape(-1, 2) * _E7
+        lonlat = np.array(tags["lonlat"].split(), np.int64).reshape(-1, 2).astype(np.float64) * _E7
         refs = np.array(tags["refs"].split(), np.int64)
         if way is None or len(refs) != len(lonlat):
             self.left_out += 1
         elif self._is_near(lonlat):
-            # an extract's nodes say what meets, so bridges need no care
-            self._add(
-                lonlat, (self._kind(way.kind), row.number, way.limit_km_h, way.forward, way.backward, False, 0), refs
-            )
+            raised = any(tags[key] not in {"", "no"} for key in ("bridge", "tunnel"))
+            facts = (self._kind(way.kind), row.number, way.limit_km_h, way.forward, way.backward)
+            self._add(lonlat, (*facts, raised, _layer(tags["layer"])), refs)
 
     def take_drawn(self, table: Table) -> None:
         """Lines with what their columns say."""
@@ -171,12 +171,12 @@ class _Reading:
             word = said.get("class", "")
             self.unknown[word[:40]] += 1
             self._tell(row, "road_class_unknown", word)
-        one_way, layer = plain_word(said.get("oneway", "")), said.get("layer", "")
+        one_way = plain_word(said.get("oneway", ""))
         reverse = one_way in rules.reverse
         forward_only = bool(one_way) and one_way not in rules.no and not reverse
         raised = any(self._says_yes(said.get(name, "")) for name in ("bridge", "tunnel"))
         limit = osm_tags.limit_km_h(said.get("limit", ""))
-        level = int(layer) if layer.lstrip("-").isdecimal() and len(layer) < 4 else 0  # noqa: PLR2004 - no layer is that high
+        level = _layer(said.get("layer", ""))
         return self._kind(kind or OTHER), row.number, limit, not reverse, not forward_only, raised, level
 
     def _says_yes(self, word: str) -> bool:
@@ -248,3 +248,8 @@ class _Reading:
             ref=np.concatenate(self.refs) if self.refs else None,
             barred=np.array(self.barred, np.int64) if self.refs else None,
         )
+
+
+def _layer(word: str) -> int:
+    """A layer's number; 0 for what is none."""
+    return int(word) if re.fullmatch(r"-?\d{1,2}", word, re.ASCII) else 0

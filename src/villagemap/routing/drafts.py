@@ -4,7 +4,11 @@ What the search found is put to the test of the real day here: rules, one team a
 Nothing here looks at the clock, so that the same routes always become the same plan.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
 
 from villagemap.plans import NEVER, Route
 from villagemap.routing.schedule import Timed
@@ -12,6 +16,7 @@ from villagemap.routing.terms import Terms, Worth
 
 TRIES = 40
 SHUFFLE_UP_TO = 40
+REUNITED = 40
 
 
 class Draft:
@@ -21,18 +26,25 @@ class Draft:
         self.terms = terms
         self.routes: list[list[str]] = [[] for _ in terms.shifts]
         self._timed: dict[tuple[int, tuple[str, ...]], Timed] = {}
+        self._driven: dict[tuple[int, tuple[str, ...]], int] = {}
         self._home: dict[str, int] = {}
-        for shift, stops in (routes or {}).items():
-            for stop in stops:
-                if stop in terms.stop and stop not in self._home and self._may(stop, shift):
-                    self._put(stop, shift, len(self.routes[shift]))
+        wanted = [(shift, stop) for shift, stops in (routes or {}).items() for stop in stops if stop in terms.stop]
+        claims: dict[tuple[str, int], Counter[int]] = defaultdict(Counter)
+        for shift, stop in wanted:
+            claims[terms.stop[stop].village, terms.shifts[shift][1]][shift] += terms.prize(terms.stop[stop])
+        for shift, stop in wanted:
+            village, day = terms.stop[stop].village, terms.shifts[shift][1]
+            claimed = village and not terms.problem.split_villages
+            mine = not claimed or claims[village, day].most_common(1)[0][0] == shift
+            if mine and stop not in self._home and self._may(stop, shift):
+                self._put(stop, shift, len(self.routes[shift]))
 
     def copy(self) -> "Draft":
         """Another draft with the same routes."""
         twin = Draft(self.terms)
         twin.routes = [list(route) for route in self.routes]
         twin._home = dict(self._home)
-        twin._timed = self._timed
+        twin._timed, twin._driven = self._timed, self._driven
         return twin
 
     @property
@@ -57,9 +69,12 @@ class Draft:
         """Driving time of an order of stops."""
         if not stops:
             return 0
-        team, _ = self.terms.shifts[shift]
-        sites = [team.start, *stops, team.end]
-        return sum(self.terms.timetable.leg_s(*leg) for leg in zip(sites, sites[1:], strict=False))
+        key = (shift, tuple(stops))
+        if key not in self._driven:
+            team, _ = self.terms.shifts[shift]
+            sites = [team.start, *stops, team.end]
+            self._driven[key] = sum(self.terms.timetable.leg_s(*leg) for leg in pairwise(sites))
+        return self._driven[key]
 
     def by_shift(self) -> dict[int, list[str]]:
         """The routes with calls, by number of shift."""
@@ -74,13 +89,28 @@ class Draft:
         return self.terms.worth(self._home, self.driving_s())
 
     def made(self) -> "Draft":
-        """This draft mended, filled and shortened."""
+        """The draft itself, mended, filled and shortened."""
         self.mend()
         self.fill()
         for shift in range(len(self.routes)):
             self.shorten(shift)
         self.fill()
+        self._reunite()
         return self
+
+    def _reunite(self) -> None:
+        """Villages of which something is left out are put in anew, all of it at once, where that gains something."""
+        homes = dict.fromkeys(self.terms.stop[stop].village for stop in self.out if self.terms.open_to[stop])
+        torn = [v for v in homes if v and any(stop in self._home for stop in self.terms.villages[v])]
+        for village in torn[:REUNITED]:
+            other = self.copy()
+            stops = self.terms.villages[village]
+            left = {stop for stop in stops if stop not in self._home}
+            for stop in set(stops) - left:
+                other.take_out(stop)
+            narrow = sorted(stops, key=lambda stop: (len(self.terms.open_to[stop]), -self.terms.stop[stop].priority))
+            if all(other.insert(stop) or stop in left for stop in narrow) and other.worth() > self.worth():
+                self.set_all(other.by_shift())
 
     # What may be where
 
@@ -127,6 +157,20 @@ class Draft:
         self.routes[shift] = list(stops)
         self._home |= dict.fromkeys(stops, shift)
 
+    def set_all(self, routes: dict[int, list[str]]) -> None:
+        """Give every shift its order of stops."""
+        for shift in range(len(self.routes)):
+            self.set(shift, [])
+        for shift, stops in routes.items():
+            self.set(shift, stops)
+
+    def takes(self, shift: int, stops: Sequence[str]) -> bool:
+        """Give an empty shift these stops, which are nowhere, if rules, locks and the day allow it."""
+        if not all(self._may(stop, shift) for stop in stops) or (stops and not self.fits(shift, stops)):
+            return False
+        self.set(shift, stops)
+        return True
+
     def places(self, stop: str, shifts: Iterable[int]) -> list[tuple[int, int, int]]:
         """(extra driving time, shift, how many calls before it) wherever a stop might go, cheapest first."""
         leg_s, found = self.terms.timetable.leg_s, list[tuple[int, int, int]]()
@@ -148,12 +192,26 @@ class Draft:
         return sorted(found)
 
     def _spare(self, shift: int) -> int:
-        """A shift's length beyond driving and work: no more than that can come in."""
-        team, _ = self.terms.shifts[shift]
+        """A shift's length beyond driving, work and lunch: no more than that can come in."""
         route = self.time(shift).route
         work = sum(call.leave_s - call.begin_s for call in route.calls)
-        shared = sum(1 for call in route.calls if call.setup_s) * self.terms.problem.setup_s
-        return team.day_end_s - team.day_start_s - route.travel_s - work + (shared and self.terms.problem.setup_s)
+        return self.terms.room_s[shift] - route.travel_s - work + (self.terms.problem.setup_s if route.calls else 0)
+
+    def _fitting(self, stops: Sequence[str]) -> list[str]:
+        """Those of the stops that some shift has room enough to drive to and serve, whatever else may forbid it."""
+        if not stops:
+            return []
+        row, legs = self.terms.timetable.row, self.terms.matrix.duration_s
+        rows = np.array([row[stop] for stop in stops], np.intp)
+        work = np.array([self.terms.stop[stop].service_s for stop in stops], np.int64)
+        fitting = np.zeros(len(stops), bool)
+        for shift, (team, _) in enumerate(self.terms.shifts):
+            route = self.routes[shift]
+            sites = np.array([row[site] for site in (team.start, *route, team.end)], np.intp)
+            whole = legs[sites[:-1], sites[1:]] if route else np.zeros(1, np.int64)
+            extra = legs[np.ix_(sites[:-1], rows)] + legs[np.ix_(rows, sites[1:])].T - whole[:, None]
+            fitting |= extra.min(axis=0) + work <= self._spare(shift)
+        return [stop for stop, fits in zip(stops, fitting, strict=True) if fits]
 
     def insert(self, stop: str, shifts: Iterable[int] | None = None) -> bool:
         """Put a stop in where it costs the least driving of what fits; False where it fits nowhere."""
@@ -181,9 +239,9 @@ class Draft:
         """Put in whatever of ``out`` fits, the worthiest first, the first of a village before its others."""
         prize, village = self.terms.prize, self.terms.weights.village
         while True:
-            left = [stop for stop in self.out if self.terms.open_to[stop]]
+            left = self._fitting([stop for stop in self.out if self.terms.open_to[stop]])
             left.sort(key=lambda stop: (-prize(self.terms.stop[stop]), self.terms.stop[stop].service_s))
-            fresh, rest, seen = [], [], set[str]()
+            fresh, rest, seen = list[str](), list[str](), set[str]()
             for stop in left:
                 home = self.terms.stop[stop].village
                 first = home and home not in seen and self._new_village(stop)
@@ -232,9 +290,7 @@ class Draft:
     def _weakest(self, shift: int) -> str:
         """The stop to leave out: the least worthy whose absence mends the route, or the least worthy for its time."""
         route, terms = self.routes[shift], self.terms
-        last = {village: 0 for village in {terms.stop[stop].village for stop in route}}
-        for stop in route:
-            last[terms.stop[stop].village] += 1
+        last = Counter(terms.stop[stop].village for stop in route)
 
         def loss(stop: str) -> tuple[float, int]:
             one = terms.stop[stop]

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from pyvrp import Client, ClientGroup, Depot, Location, ProblemData, Route, Solution, VehicleType
 
-from villagemap.plans import NEVER, LunchRule, Team, Window
+from villagemap.plans import NEVER, Team, Window
 from villagemap.routing.nodes import Node
-from villagemap.routing.terms import Terms
+from villagemap.routing.terms import Seconds, Terms, lunch_s
 
 FORBIDDEN_S = 10 * 86_400
+DAY_S = 86_400
+WHOLE_DAY = Window(0, DAY_S)
 MOST_PROFILES_BYTES = 400_000_000
 
 
@@ -46,8 +48,8 @@ class Model:
             within, visits = set(routes.get(shift, ())), list[int]()
             for stop in routes.get(shift, ()):
                 whole = (c for c in client_of[stop] if within.issuperset(self.nodes[c].stops))
-                client = max(whole, key=lambda c: len(self.nodes[c].stops), default=None)
-                if client is not None and self.nodes[client].family not in taken:
+                client = max(whole, key=lambda c: len(self.nodes[c].stops), default=-1)
+                if client >= 0 and self.nodes[client].family not in taken:
                     taken.add(self.nodes[client].family)
                     visits.append(client)
             if visits:
@@ -58,95 +60,110 @@ class Model:
 def built(terms: Terms, nodes: Sequence[Node], longest_s: dict[int, int] | None = None) -> Model:
     """The model of ``nodes``; ``longest_s`` bounds a shift's working time, by its number."""
     clock = _Clock(terms)
-    copies = [(node, window) for node in nodes for window in (node.windows or (None,))]
-    many = Counter(node.family for node, _ in copies)
-    families = {family: number for number, family in enumerate(f for f, count in many.items() if count > 1)}
-    of_nodes = [node for node, _ in copies]
-    places = [node for node in nodes]
-    place_of = {id(node): place for place, node in enumerate(places)}
-    prizes = _prizes(terms, nodes)
-    bounded = any(team.most_stops is not None for team, _ in terms.shifts)
-    clients = [
-        Client(
-            place_of[id(node)],
-            delivery=[len(node.stops)] if bounded else [],
-            service_duration=node.work_s,
-            **clock.of(window),
-            prize=prizes[id(node)],
-            required=False,
-            group=families.get(node.family),
-        )
-        for node, window in copies
-    ]
-    groups = [ClientGroup([], required=False) for _ in families]
-    for number, node in enumerate(of_nodes):
-        if node.family in families:
-            groups[families[node.family]].add_client(number)
+    clients, groups, of_clients = _clients(terms, nodes, clock)
     shifts = [n for n in range(len(terms.shifts)) if any(n in node.open_to for node in nodes)]
     sites = sorted({site for n in shifts for site in (terms.shifts[n][0].start, terms.shifts[n][0].end)})
-    depots = [Depot(len(places) + n) for n in range(len(sites))]
-    legs, profile_of = _profiles(terms, places, sites, shifts)
-    vehicles = [
-        VehicleType(
-            1,
-            [team.most_stops if team.most_stops is not None else len(terms.stop)] if bounded else [],
-            sites.index(team.start),
-            sites.index(team.end),
-            **clock.shift(team),
-            **({"shift_duration": longest_s[n]} if longest_s and n in longest_s else {}),
-            profile=profile_of[n],
+    profiles, profile_of = _profiles(terms, nodes, sites, shifts)
+    vehicles = []
+    for n in shifts:
+        team, _ = terms.shifts[n]
+        start, end = clock.shift(team)
+        vehicles.append(
+            VehicleType(
+                capacity=[team.most_stops if team.most_stops is not None else len(terms.stop)],
+                start_depot=sites.index(team.start),
+                end_depot=sites.index(team.end),
+                tw_early=start,
+                tw_late=end,
+                shift_duration=(longest_s or {}).get(n, DAY_S),
+                profile=profile_of[n],
+            )
         )
-        for n in shifts
-        for team in (terms.shifts[n][0],)
-    ]
-    spots = [Location(0, 0)] * (len(places) + len(sites))
-    return Model(ProblemData(spots, clients, depots, vehicles, legs, legs, groups), of_nodes, shifts)
+    places = [Location(0, 0)] * (len(nodes) + len(sites))
+    depots = [Depot(len(nodes) + n) for n in range(len(sites))]
+    data = ProblemData(places, clients, depots, vehicles, profiles, profiles, groups)  # type: ignore[arg-type]
+    return Model(data, of_clients, shifts)
 
 
-def _prizes(terms: Terms, nodes: Sequence[Node]) -> dict[int, int]:
-    """What each node is worth, by its id; a village's own worth stands with the family that is done quickest."""
+def _clients(
+    terms: Terms, nodes: Sequence[Node], clock: "_Clock"
+) -> tuple[list[Client], list[ClientGroup], list[Node]]:
+    """A client for each node and window of it, the groups of those that exclude each other, and each client's node."""
+    prizes = _prizes(terms, nodes)
+    copies = [(place, window) for place, node in enumerate(nodes) for window in (node.windows or (WHOLE_DAY,))]
+    many = Counter(nodes[place].family for place, _ in copies)
+    group_of = {family: number for number, family in enumerate(f for f, count in many.items() if count > 1)}
+    groups = [ClientGroup([], required=False) for _ in group_of]
+    clients = []
+    for number, (place, window) in enumerate(copies):
+        node = nodes[place]
+        group = group_of.get(node.family)
+        clients.append(
+            Client(
+                place,
+                delivery=[len(node.stops)],
+                service_duration=node.work_s,
+                tw_early=clock.pressed(window.start_s),
+                tw_late=clock.pressed(window.end_s),
+                prize=prizes[place],
+                required=False,
+                group=group,
+            )
+        )
+        if group is not None:
+            groups[group].add_client(number)
+    return clients, groups, [nodes[place] for place, _ in copies]
+
+
+def _prizes(terms: Terms, nodes: Sequence[Node]) -> list[int]:
+    """What each node is worth; a village's own worth stands with the family that is done quickest."""
     quickest: dict[str, tuple[int, int]] = {}
     for node in nodes:
         village = terms.stop[node.stops[0]].village
         if village:
             quickest[village] = min(quickest.get(village, (1 << 60, 0)), (node.work_s, node.family))
     families = {family for _, family in quickest.values()}
-    return {
-        id(node): max(
-            1,
-            sum(terms.prize(terms.stop[stop]) for stop in node.stops)
-            + (terms.weights.village if node.family in families else 0)
-            - node.inner_s,
-        )
-        for node in nodes
-    }
+    prizes = []
+    for node in nodes:
+        prize = sum(terms.prize(terms.stop[stop]) for stop in node.stops) - node.inner_s
+        prizes.append(max(1, prize + (terms.weights.village if node.family in families else 0)))
+    return prizes
+
+
+def legs_between(terms: Terms, nodes: Sequence[Node], sites: Sequence[str], never_s: int) -> Seconds:
+    """Seconds from the last stop of each node to the first of each other, and behind them the depots.
+
+    Shape (nodes + sites, nodes + sites), ``never_s`` where there is no way.
+    """
+    row = terms.matrix.index()
+    out = np.array([row[node.stops[-1]] for node in nodes] + [row[site] for site in sites], np.intp)
+    into = np.array([row[node.stops[0]] for node in nodes] + [row[site] for site in sites], np.intp)
+    legs = terms.matrix.duration_s[np.ix_(out, into)]
+    legs = np.where(legs >= NEVER, never_s, legs)
+    np.fill_diagonal(legs, 0)
+    return legs
 
 
 def _profiles(
-    terms: Terms, places: Sequence[Node], sites: Sequence[str], shifts: Sequence[int]
-) -> tuple[list[np.typing.NDArray[np.int64]], dict[int, int]]:
-    """Seconds between nodes and depots by profile, and the profile of each shift.
+    terms: Terms, nodes: Sequence[Node], sites: Sequence[str], shifts: Sequence[int]
+) -> tuple[list[Seconds], dict[int, int]]:
+    """Legs by profile, and the profile of each shift.
 
-    From a node one leaves its last stop, to a node one comes at its first. Where there would be more profiles than
-    memory should hold, the rarest are taken for the open one: their routes are mended when they are timed.
+    Where there would be more profiles than memory should hold, the rarest are taken for one that is open to all: their
+    routes are mended when they are timed.
     """
-    row = terms.matrix.index()
-    out = np.array([row[node.stops[-1]] for node in places] + [row[site] for site in sites], np.intp)
-    into = np.array([row[node.stops[0]] for node in places] + [row[site] for site in sites], np.intp)
-    legs = terms.matrix.duration_s[np.ix_(out, into)]
-    legs = np.where(legs >= NEVER, FORBIDDEN_S, legs).astype(np.int64)
-    np.fill_diagonal(legs, 0)
-    count = len(places)
-    for number, node in enumerate(places):
+    legs, count = legs_between(terms, nodes, sites, FORBIDDEN_S), len(nodes)
+    for number, node in enumerate(nodes):
         position = terms.position.get(node.stops[0])
         if position == "first":
             legs[:count, number] = FORBIDDEN_S
         elif position == "last":
             legs[number, :count] = FORBIDDEN_S
         legs[number, number] = 0
-    masks = {n: tuple(m for m, node in enumerate(places) if n not in node.open_to) for n in shifts}
-    most = max(1, MOST_PROFILES_BYTES // max(legs.nbytes, 1))
-    kept = [mask for mask, _ in Counter(masks.values()).most_common(most)]
+    masks = {n: tuple(m for m, node in enumerate(nodes) if n not in node.open_to) for n in shifts}
+    kept = [mask for mask, _ in Counter(masks.values()).most_common(max(1, MOST_PROFILES_BYTES // legs.nbytes))]
+    if () not in kept and set(kept) != set(masks.values()):
+        kept.append(())
     profiles = []
     for mask in kept:
         profile = legs.copy()
@@ -154,20 +171,17 @@ def _profiles(
         profile[:, list(mask)] = FORBIDDEN_S
         profile[range(count), range(count)] = 0
         profiles.append(profile)
-    if set(kept) != set(masks.values()) and () not in kept:
-        profiles.append(legs)
-        kept.append(())
-    open_one = kept.index(()) if () in kept else 0
-    return profiles, {n: kept.index(mask) if mask in kept else open_one for n, mask in masks.items()}
+    number_of = {mask: number for number, mask in enumerate(kept)}
+    return profiles, {n: number_of[mask] if mask in number_of else number_of[()] for n, mask in masks.items()}
 
 
 class _Clock:
     """Times of day with the lunch of most teams pressed out: what is later than its middle comes earlier by it."""
 
     def __init__(self, terms: Terms) -> None:
-        rules = Counter(team.lunch for team, _ in terms.shifts if _eats(team))
+        rules = Counter(team.lunch for team, _ in terms.shifts if lunch_s(team))
         windows = any(stop.windows for stop in terms.problem.stops)
-        self._rule: LunchRule | None = rules.most_common(1)[0][0] if rules and windows else None
+        self._rule = rules.most_common(1)[0][0] if rules and windows else None
         self._noon = (self._rule.earliest_s + self._rule.latest_s) // 2 if self._rule else 0
 
     def pressed(self, at: int) -> int:
@@ -176,23 +190,15 @@ class _Clock:
             return at
         return max(self._noon, at - self._rule.duration_s)
 
-    def of(self, window: Window | None) -> dict[str, int]:
-        """A client's window."""
-        if window is None:
-            return {}
-        return {"tw_early": self.pressed(window.start_s), "tw_late": self.pressed(window.end_s)}
-
-    def shift(self, team: Team) -> dict[str, int]:
+    def shift(self, team: Team) -> tuple[int, int]:
         """A vehicle's shift: without lunch, or the morning or afternoon alone where that is longer."""
         start, end, lunch = team.day_start_s, team.day_end_s, team.lunch
-        if lunch is None or not _eats(team):
-            return {"tw_early": self.pressed(start) if start > self._noon else start, "tw_late": end}
-        halves = [(start, lunch.latest_s), (lunch.latest_s, end)]
-        half = max(halves, key=lambda half: half[1] - half[0])
-        if half[1] - half[0] > end - start - lunch.duration_s:
-            return {"tw_early": self.pressed(half[0]), "tw_late": self.pressed(half[1])}
-        return {"tw_early": start, "tw_late": end - lunch.duration_s}
-
-
-def _eats(team: Team) -> bool:
-    return team.lunch is not None and team.day_start_s < team.lunch.latest_s < team.day_end_s
+        if lunch is None or not lunch_s(team):
+            return (self.pressed(start) if start > self._noon else start), end
+        start, end = max(
+            (start, end - lunch.duration_s),
+            (start, lunch.latest_s),
+            (lunch.latest_s, end),
+            key=lambda half: half[1] - half[0],
+        )
+        return (self.pressed(start), end) if start != lunch.latest_s else (self.pressed(start), self.pressed(end))

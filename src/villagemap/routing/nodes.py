@@ -7,6 +7,7 @@ locks and must part the stops of a village; so does size, where they are more wo
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from villagemap.plans import NEVER, Window
 from villagemap.routing.terms import Terms
@@ -93,7 +94,7 @@ def _nearest(start: str, stops: Sequence[str], cost: dict[tuple[str, str], int])
 
 
 def _length(tour: Sequence[str], cost: dict[tuple[str, str], int]) -> int:
-    return sum(cost[leg] for leg in zip(tour, tour[1:], strict=False))
+    return sum(cost[leg] for leg in pairwise(tour))
 
 
 def _turned(tour: list[str], cost: dict[tuple[str, str], int]) -> list[str]:
@@ -115,7 +116,7 @@ def _turned(tour: list[str], cost: dict[tuple[str, str], int]) -> list[str]:
 def _parts(terms: Terms, tour: list[str]) -> list[list[str]]:
     """The tour cut where there is no way on, and into even pieces where it is more than one shift can do."""
     pieces, piece = list[list[str]](), [tour[0]]
-    for before, stop in zip(tour, tour[1:], strict=False):
+    for before, stop in pairwise(tour):
         if terms.timetable.leg_s(before, stop) >= NEVER:
             pieces.append(piece)
             piece = []
@@ -127,7 +128,7 @@ def _parts(terms: Terms, tour: list[str]) -> list[list[str]]:
 def _cut(terms: Terms, tour: list[str]) -> list[list[str]]:
     room_s, most = _room(terms, tour[0])
     works = [terms.timetable.work_s(tour[0], None)]
-    for before, stop in zip(tour, tour[1:], strict=False):
+    for before, stop in pairwise(tour):
         works.append(terms.timetable.leg_s(before, stop) + terms.timetable.work_s(stop, before))
     count = max(-(-sum(works) // max(room_s, 1)), -(-len(tour) // most))
     if count <= 1:

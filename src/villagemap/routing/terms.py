@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from villagemap.plans import NEVER, Matrix, Objective, Problem, Stop, Team
 from villagemap.routing.schedule import Timetable
@@ -20,6 +21,7 @@ STEP = 30
 """How much more a village counts than a stop, a must than a village, a kept stop than a must."""
 
 Worth = tuple[int, ...]
+Seconds = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Terms:
             self.villages[stop.village].append(stop.id)
         self.kept = {lock.stop for lock in problem.locks if lock.keep}
         self.position = {lock.stop: lock.position for lock in problem.locks if lock.position}
+        self.room_s = [team.day_end_s - team.day_start_s - lunch_s(team) for team, _ in self.shifts]
         self.open_to = self._open()
         self.weights = self._weighed()
 
@@ -124,6 +127,14 @@ class Terms:
         )
 
 
+def lunch_s(team: Team) -> int:
+    """What lunch takes at least from a team's shift: its time, or the half of the day that it is spared by."""
+    lunch = team.lunch
+    if lunch is None or not team.day_start_s < lunch.latest_s < team.day_end_s:
+        return 0
+    return min(lunch.duration_s, team.day_end_s - lunch.latest_s, lunch.latest_s - team.day_start_s)
+
+
 class _Reach:
     """The least time from each team's start to each stop and from there to its end, over whatever lies between."""
 
@@ -132,8 +143,9 @@ class _Reach:
         self._setup_s = terms.problem.setup_s
         seconds = terms.matrix.duration_s
         sites = {team.start for team in terms.problem.teams} | {team.end for team in terms.problem.teams}
+        backwards = np.ascontiguousarray(seconds.T)
         self._from = {site: _least(seconds[self._row[site]], seconds) for site in sorted(sites)}
-        self._to = {site: _least(seconds[:, self._row[site]], seconds.T) for site in sorted(sites)}
+        self._to = {site: _least(seconds[:, self._row[site]], backwards) for site in sorted(sites)}
 
     def fits(self, team: Team, stop: Stop) -> bool:
         """Whether the team could call at the stop if it were the only one; exact where the matrix is metric."""
@@ -148,17 +160,20 @@ class _Reach:
         return begin + setup + stop.service_s + back <= team.day_end_s
 
 
-def _least(direct: "np.typing.NDArray[np.int64]", legs: "np.typing.NDArray[np.int64]") -> "np.typing.NDArray[np.int64]":
-    """Shortest times from one site over any others, by the method of Bellman and Ford; (n,), `NEVER` where none."""
+def _least(direct: Seconds, legs: Seconds) -> Seconds:
+    """Shortest times from one site over any others, by the method of Bellman and Ford; (n,), `NEVER` where none.
+
+    Only sites that have come nearer are looked at again; where legs are metric, that is one round.
+    """
     best = np.minimum(direct, NEVER)
-    while True:
-        near = np.flatnonzero(best < NEVER)
-        if not len(near):
-            return best
-        better = np.minimum(best, (best[near, None] + legs[near]).min(axis=0))
-        if np.array_equal(better, best):
-            return best
+    near = np.flatnonzero(best < NEVER)
+    while len(near):
+        better = best.copy()
+        for site in near:
+            np.minimum(better, best[site] + legs[site], out=better)
+        near = np.flatnonzero(better < best)
         best = better
+    return best
 
 
 def _usual_detour(matrix: Matrix, stops: Sequence[str]) -> int:

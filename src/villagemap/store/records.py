@@ -13,9 +13,8 @@ from villagemap.model import Record
 from villagemap.store.appending import ChainEnd
 
 RECORD_TYPES = (
-    "draw", "meeting", "objection", "photo", "plan", "recheck", "revisit", "seal", "sweep", "track", "visit",
+    "draw", "meeting", "objection", "photo", "plan", "recheck", "revisit", "roads", "seal", "sweep", "track", "visit",
 )  # fmt: skip
-RECORD_TYPES = ("meeting", "objection", "photo", "revisit", "roads", "sweep", "track", "visit")
 """What may be a record's type: its subject is "<type>/<id>"."""
 
 

@@ -1,8 +1,8 @@
 """What recorded tracks tell of the straight line: how much longer roads are, and how fast one comes on. Pure.
 
-A *leg* is driven between two stays: consecutive fixes at more than walking pace, without a gap. Its detour is its length
-÷ the straight line between its ends, its speed its length ÷ its time; both figures are medians over legs, weighted by
-length, because a plan adds up minutes and kilometres.
+A *leg* is driven between two stays: consecutive fixes at more than walking pace, without a gap. Its detour is its
+length ÷ the straight line between its ends, its speed its length ÷ its time; both figures are medians over legs,
+weighted by length, because a plan adds up minutes and kilometres.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """A graph cut at stops and closures: what is measured on.
 
-A weight holds time and length in one number: ticks × 2^26 + quarters, below 2^53 and so exact in a float64. The quickest
-way is found by it, and of equally quick ones the shortest, with the length for nothing.
+A weight holds time and length in one number: ticks × 2^26 + quarters, below 2^53 and so exact in a float64. The
+quickest way is found by it, and of equally quick ones the shortest, with the length for nothing.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """One directed graph of roads: junctions, and edges between them with their shape.
 
-What lies between two junctions of a drawing or an extract is one edge, so the points that only bend a road are no nodes.
+What lies between two junctions of a drawing or an extract is one edge; points that only bend a road are no nodes.
 Times are computed from classes when the graph is read, so a changed table of speeds needs no new import.
 
 Units: a *quarter* is 0.25 m, a *tick* 1 ms. Both are whole numbers, so that sums along different ways are exact.
@@ -151,12 +151,10 @@ def graph_of_bytes(raw: bytes) -> RoadGraph:
     names = {field.name for field in fields(RoadGraph)} - {"kinds", "digest"}
     try:
         with np.load(io.BytesIO(raw), allow_pickle=False) as kept:
-            if int(kept["form"]) != _FORM:
-                raise ValueError("form")
-            arrays = {name: kept[name] for name in names}
+            form, arrays = int(kept["form"]), {name: kept[name] for name in names}
             kinds = tuple(map(str, kept["kinds"].tolist()))
-    except ValueError:
-        raise
     except Exception as fault:
         raise ValueError(str(fault)) from fault
+    if form != _FORM:
+        raise ValueError("form")
     return RoadGraph(kinds=kinds, digest=hashlib.sha256(raw).hexdigest(), **arrays)

@@ -4,7 +4,8 @@ A bureau's lines have no topology. Ends within `SNAP_M` of each other are one no
 cuts that line there; lines that cross are cut where they do. A bridge or tunnel meets others at its ends only, and
 lines of different layers never meet by crossing.
 
-Where a bridge's end and the road that goes on from it lie close to a third line, that is either a crossroads at the
+A road that ends at a bridge's middle, with nothing to go on from there, is taken for a road on the bridge. Where a
+bridge's end and the road that goes on from it lie close to a third line, that is either a crossroads at the
 abutment or a road below. Centre lines of roads that pass below are not nearer than half their width, so the third line
 is joined only within `AT_BRIDGE_M`.
 """
@@ -72,19 +73,22 @@ class _Noding:
         return _groups(len(ends), near[:, 0], near[:, 1])
 
     def _join_to_middles(self, ends: Floats, group: Ints) -> None:
-        """Join ends to the nearest middle of another line."""
+        """Join ends to the nearest other line that they don't already meet end to end."""
         points = shapely.points(ends)
         end, line = self.tree.query(points, predicate="dwithin", distance=SNAP_M)
-        apart = (line != end // 2) & ~self.lines.raised[line]
-        end, line = end[apart], line[apart]
-        along: Floats = shapely.line_locate_point(self.shapes[line], points[end])
+        met = (group[end] == group[2 * line]) | (group[end] == group[2 * line + 1])
+        end, line = end[(line != end // 2) & ~met], line[(line != end // 2) & ~met]
         far: Floats = shapely.distance(self.shapes[line], points[end])
-        middle = (along > SNAP_M) & (along < self.long[line] - SNAP_M) & (far <= self._reach(group)[end])
-        end, line, along, far = end[middle], line[middle], along[middle], far[middle]
+        raised, layer = self.lines.raised, self.lines.layer
+        alone = np.bincount(group)[group[end]] == 1
+        level = ~raised[line] | (alone & (layer[line] == layer[end // 2]))
+        joins = level & (far <= self._reach(group)[end])
+        end, line, far = end[joins], line[joins], far[joins]
         order = np.lexsort((far, end))
-        _, first = np.unique(end[order], return_index=True)
-        chosen = order[first]
-        self.pairs.append((end[chosen].astype(np.int64), self._mark(line[chosen], along[chosen])))
+        end, first = np.unique(end[order], return_index=True)
+        line = line[order[first]]
+        along: Floats = shapely.line_locate_point(self.shapes[line], points[end])
+        self.pairs.append((end.astype(np.int64), self._at(line, along)))
 
     def _reach(self, group: Ints) -> Floats:
         """How near a line's middle must be to each end: less where a bridge and another line end together."""
@@ -174,9 +178,10 @@ def _groups(count: int, one: Ints, other: Ints) -> Ints:
 
 
 def _first_point(parts: Shapes) -> Shapes:
-    return np.where(shapely.get_type_id(parts) == shapely.GeometryType.POINT, parts, shapely.get_point(parts, 0))
+    is_point = shapely.get_type_id(parts) == shapely.GeometryType.POINT
+    return np.asarray(np.where(is_point, parts, shapely.get_point(parts, 0)), object)
 
 
 def _last_point(parts: Shapes) -> Shapes:
     """The end of a shared stretch; None for a point, which `_first_point` has."""
-    return shapely.get_point(parts, -1)
+    return np.asarray(shapely.get_point(parts, -1), object)

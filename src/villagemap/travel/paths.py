@@ -1,6 +1,7 @@
 """The way itself: which pieces it takes, as a line to draw."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse.csgraph import dijkstra
@@ -69,7 +70,7 @@ class _Pieces:
 
 def _drawn(graph: RoadGraph, network: Network, pieces: _Pieces, nodes: Sequence[int]) -> list[LonLat]:
     path: list[LonLat] = []
-    for one, other in zip(nodes, nodes[1:], strict=False):
+    for one, other in pairwise(nodes):
         piece, turned = pieces.find(one, other)
         stretch = stretch_of(graph, int(network.edge[piece]), int(network.first[piece]), int(network.last[piece]))
         points = stretch[::-1] if turned else stretch

@@ -1,8 +1,8 @@
 """A network made smaller without changing a single way between its stops.
 
 A node that is no stop can go when its neighbours are linked with each other by what led through it: a dead end leaves
-nothing, a bend or a chain one link, a crossing of three roads three. Nodes of at most `MOST_NEIGHBOURS` neighbours go,
-many at a time (never two that touch), until few are left that can.
+nothing, a bend or a chain one link, a crossing of three roads three, of four six. Nodes of at most
+`MOST_NEIGHBOURS` neighbours go, many at a time (never two that touch), until few are left that can.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from villagemap.travel.cutting import Network
 from villagemap.travel.lines import Flags, Ints
 from villagemap.travel.plane import Floats
 
-MOST_NEIGHBOURS = 3
+MOST_NEIGHBOURS = 4
 _MOST_ROUNDS = 200
 _LEAST_GAIN = 0.004
 

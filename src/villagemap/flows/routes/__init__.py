@@ -1,1 +1,1 @@
-"""Flows of routes: roads, plans, draws."""
+"""Flows about inspection routes: the roads that they are driven on, requests, plans, draws."""

@@ -1,7 +1,7 @@
 """Flows that look roads over before anybody plans on them, and calibrate the estimate where there are none."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -40,19 +40,19 @@ class RoadReport:
     about villages by their names, ``detours`` between neighbouring villages by their ids, which ``names`` resolves.
     """
 
-    file: str
-    nodes: int
-    edges: int
-    km: float
-    classes: dict[str, float]
-    parts_in_all: int
-    parts: tuple[PartLine, ...]
     villages: int
-    findings: tuple[TravelFinding, ...]
-    detours: tuple[Detour, ...]
     names: dict[str, str]
     detour: float
     speed_km_h: float
+    file: str = ""
+    nodes: int = 0
+    edges: int = 0
+    km: float = 0.0
+    classes: dict[str, float] = field(default_factory=dict)
+    parts_in_all: int = 0
+    parts: tuple[PartLine, ...] = ()
+    findings: tuple[TravelFinding, ...] = ()
+    detours: tuple[Detour, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +80,7 @@ def road_report(session: Session) -> RoadReport:
     names = {site.id: site.name for site in sites}
     line = line_figures(session)
     if roads is None:
-        empty = {"file": "", "nodes": 0, "edges": 0, "km": 0.0, "classes": {}, "parts_in_all": 0}
-        nothing = {"parts": (), "findings": (), "detours": ()}
-        return RoadReport(**empty, **nothing, villages=len(sites), names=names, **line)
+        return RoadReport(villages=len(sites), names=names, detour=line.detour, speed_km_h=line.speed_km_h)
     matrix = travel_matrix(session, sites)
     parts = parts_of(roads.graph)
     record = session.workspace.store.record(SUBJECT)
@@ -98,7 +96,8 @@ def road_report(session: Session) -> RoadReport:
         findings=tuple(roads.findings(sites, matrix)),
         detours=tuple(detours(sites, matrix)),
         names=names,
-        **line,
+        detour=line.detour,
+        speed_km_h=line.speed_km_h,
     )
 
 

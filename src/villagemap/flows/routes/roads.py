@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from villagemap.auth import Policy
 from villagemap.errors import WorkspaceError
@@ -36,6 +37,7 @@ SUBJECT = "roads/network"
 LINE_SUBJECT = "roads/line"
 RULES_FILE = "roads.toml"
 CACHE = Path("cache") / "travel"
+_AT_DEGREES = 1e-6
 NEAR_DEGREES = 0.2
 """So far round the county (some 20 km) its roads reach: ways to a neighbour's town and back."""
 
@@ -86,7 +88,7 @@ def import_roads(
     raw = graph_bytes(graph)
     name = hashlib.sha256(raw).hexdigest()
     _put(workspace.folder / ROADS_FOLDER, name, raw)
-    fields = {"graph": name, "file": read.file, "kind": read.kind, "sha256": read.sha256}
+    fields: dict[str, Any] = {"graph": name, "file": read.file, "kind": read.kind, "sha256": read.sha256}
     fields |= {"nodes": len(graph.node_lon), "edges": len(graph.start), "length_m": int(graph.length.sum()) // QUARTERS}
     with workspace.store.writing() as writer:
         before = workspace.store.record(SUBJECT)
@@ -125,13 +127,13 @@ def _near(session: Session) -> BBox | None:
     if bbox is None:
         return None
     west, south, east, north = bbox
-    return west - NEAR_DEGREES, south - NEAR_DEGREES, east + NEAR_DEGREES, north + NEAR_DEGREES
+    return BBox(west - NEAR_DEGREES, south - NEAR_DEGREES, east + NEAR_DEGREES, north + NEAR_DEGREES)
 
 
 def _put(folder: Path, name: str, raw: bytes) -> None:
     """Have a graph on disk, synced with its folder, before any event names it."""
     path = folder / f"{name}.npz"
-    if path.exists() and path.stat().st_size == len(raw):
+    if path.exists() and path.read_bytes() == raw:
         return
     with room_needed():
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -183,9 +185,9 @@ def _graph(session: Session, name: str) -> RoadGraph:
         raw = path.read_bytes()
     except FileNotFoundError as fault:
         raise WorkspaceError("roads_missing", path=str(path)) from fault
+    if hashlib.sha256(raw).hexdigest() != name:
+        raise WorkspaceError("roads_damaged", path=str(path))
     try:
-        if hashlib.sha256(raw).hexdigest() != name:
-            raise ValueError(name)
         return graph_of_bytes(raw)
     except ValueError as fault:
         raise WorkspaceError("roads_damaged", path=str(path)) from fault
@@ -207,7 +209,8 @@ def travel_matrix(session: Session, sites: Sequence[Site], closed: Sequence[Clos
     """
     record = session.workspace.store.record(SUBJECT)
     if record is None:
-        return line_matrix(sites, **line_figures(session))
+        line = line_figures(session)
+        return line_matrix(sites, detour=line.detour, speed_km_h=line.speed_km_h)
     rules = rules_of(session)
     digest = Roads.digest_of(str(record.fields["graph"]), rules)
 
@@ -242,8 +245,13 @@ def _whole(one: Site, two: Site, path: list[LonLat]) -> list[LonLat]:
     """A path with the sites themselves at its ends."""
     if one.lon is None or one.lat is None or two.lon is None or two.lat is None:
         return []
-    points = [(one.lon, one.lat), *path, (two.lon, two.lat)]
-    return [point for at, point in enumerate(points) if at in {0, len(points) - 1} or point != points[at - 1]]
+    begin, end = (one.lon, one.lat), (two.lon, two.lat)
+    return [begin, *(point for point in path if not _is_at(point, begin) and not _is_at(point, end)), end]
+
+
+def _is_at(point: LonLat, other: LonLat) -> bool:
+    """Whether two points are one, to some centimetres."""
+    return abs(point[0] - other[0]) + abs(point[1] - other[1]) < _AT_DEGREES
 
 
 @flow("roads.sites", Policy.READ)
@@ -258,9 +266,16 @@ def site_findings(session: Session, sites: Sequence[Site], matrix: Matrix | None
     return roads.findings(sites, matrix or travel_matrix(session, sites))
 
 
-def line_figures(session: Session) -> dict[str, float]:
+class LineFigures(NamedTuple):
+    """What a straight line is multiplied by, and how fast one comes on."""
+
+    detour: float
+    speed_km_h: float
+
+
+def line_figures(session: Session) -> LineFigures:
     """Detour and speed of the straight line: as calibrated, else the usual."""
     record = session.workspace.store.record(LINE_SUBJECT)
     if record is None:
-        return {"detour": DETOUR, "speed_km_h": SPEED_KM_H}
-    return {"detour": record.fields["detour_permille"] / 1000, "speed_km_h": record.fields["speed_m_h"] / 1000}
+        return LineFigures(DETOUR, SPEED_KM_H)
+    return LineFigures(record.fields["detour_permille"] / 1000, record.fields["speed_m_h"] / 1000)

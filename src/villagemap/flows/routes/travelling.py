@@ -68,6 +68,16 @@ def _as_finding(found: TravelFinding) -> Finding:
     return Finding(code=found.code, stop=found.site.removeprefix("@"), of_travel=True, params=params)
 
 
+def again(session: Session, matrix: Matrix, sites: Sequence[Site], closed: Sequence[Closed]) -> Matrix:
+    """A matrix over other sites, or with other roads closed, from the source of the first; as it is where it was given."""
+    if matrix.kind is MatrixKind.GIVEN:
+        return matrix
+    if matrix.kind is MatrixKind.LINE:
+        about = matrix.about
+        return line_matrix(sites, detour=float(about["detour"]), speed_km_h=float(about["speed_km_h"]))
+    return travel_matrix(session, sites, closed)
+
+
 def leg_lines(
     session: Session, pairs: Sequence[tuple[Site, Site]], kind: MatrixKind, closed: Sequence[Closed]
 ) -> list[list[LonLat]]:
