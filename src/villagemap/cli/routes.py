@@ -187,7 +187,9 @@ def _print_plan(kept: "KeptPlan", told: dict[str, Any], *, calls: bool = False) 
     click.echo(say("figures", stops=figures.stops, left_out=figures.left_out, villages=figures.villages,
                    of=figures.villages_in_all, km=f"{figures.distance_m / 1000:.1f}",
                    travel=_duration(figures.travel_s)))  # fmt: skip
-    click.echo(told["told"]["matrix"])
+    for line in (told["told"]["matrix"], told["told"]["shortfall"]):
+        if line:
+            click.echo(line)
     for route in sorted(kept.plan.routes, key=lambda route: (route.day, route.team)):
         if route.calls:
             _print_route(kept.problem, route, calls=calls)
@@ -196,7 +198,7 @@ def _print_plan(kept: "KeptPlan", told: dict[str, Any], *, calls: bool = False) 
     if len(told["findings"]) > MOST_TOLD:
         click.echo(say("more", count=len(told["findings"]) - MOST_TOLD), err=True)
     for breach in told["told"]["breaches"]:
-        click.echo(say("breach", sentence=breach["sentence"] or breach["code"]), err=True)
+        click.echo(say("breach", sentence=breach["sentence"]), err=True)
 
 
 def _print_route(problem: "Problem", route: "Route", *, calls: bool) -> None:
@@ -269,8 +271,8 @@ def explain(
         print_json({"left_out": left_out, "findings": outside, "shortfall": told["plan"]["shortfall"]})
         return
     names = {one.id: one.name for one in kept.problem.stops}
-    for shortfall in told["told"].get("shortfall", []):
-        click.echo(shortfall)
+    if told["told"]["shortfall"]:
+        click.echo(told["told"]["shortfall"])
     for one, said in left_out.items():
         click.echo(say("left_out", stop=one, name=names[one], why=said["why"]))
         for line in (*said["proof"], *said["hints"]):
@@ -295,7 +297,7 @@ def check(word: PlanWord, directory: Dir = None, as_json: Json = False) -> None:
     else:
         click.echo(say("whole" if found.whole else "changed", digest=found.kept.digest), err=not found.whole)
         for breach in breaches:
-            click.echo(say("breach", sentence=breach["sentence"] or breach["code"]), err=True)
+            click.echo(say("breach", sentence=breach["sentence"]), err=True)
         if not breaches:
             click.echo(say("sound"))
     if not found.sound:
