@@ -1,6 +1,7 @@
 """A kept plan for machines and people: its values, and sentences about what was left out and what is wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -9,8 +10,9 @@ from villagemap.auth import Policy
 from villagemap.chain import instant_text
 from villagemap.flows.registry import Session, flow
 from villagemap.flows.routes.kept import KeptPlan, matrices, told_findings
+from villagemap.flows.routes.replanning import visited
 from villagemap.plan_check import Breach, check_plan
-from villagemap.plans import LeftOut, Problem
+from villagemap.plans import LeftOut, Plan, Problem
 from villagemap.plans.codec import to_json
 from villagemap.routing.telling import Teller
 from villagemap.sheets.view import matrix_sentence
@@ -25,6 +27,7 @@ def tell_plan(session: Session, kept: KeptPlan, lang: str) -> dict[str, Any]:
     NotFoundError
         ``matrix_missing``
     """
+    seen = visited(session, kept)
     breaches = check_plan(kept.problem, matrices(session).get(kept.matrix), kept.plan)
     return {
         "id": kept.id,
@@ -37,14 +40,24 @@ def tell_plan(session: Session, kept: KeptPlan, lang: str) -> dict[str, Any]:
         "digest": kept.digest,
         "can_undo": kept.can_undo,
         "problem": orjson.loads(to_json(kept.problem)),
-        "plan": orjson.loads(to_json(kept.plan)),
+        "plan": orjson.loads(to_json(with_visits(kept.plan, seen))),
+        "visited": seen,
         "findings": told_findings(kept.findings, lang),
         "told": {
             "left_out": told_left_out(kept.problem, kept.plan.left_out, lang),
             "breaches": told_breaches(kept.problem, breaches, lang),
+            "shortfall": Teller(kept.problem, lang).shortfall(kept.plan.shortfall) if kept.plan.shortfall else "",
             "matrix": matrix_sentence(kept.plan.matrix, lang),
         },
     }
+
+
+def with_visits(plan: Plan, seen: Collection[str]) -> Plan:
+    """A plan with the calls marked as done whose village was checked in at in the plan's sweep."""
+    routes = [
+        replace(r, calls=tuple(replace(c, done=True) if c.stop in seen else c for c in r.calls)) for r in plan.routes
+    ]
+    return replace(plan, routes=tuple(routes))
 
 
 def told_left_out(problem: Problem, left_out: Sequence[LeftOut], lang: str) -> dict[str, dict[str, Any]]:
@@ -56,9 +69,6 @@ def told_left_out(problem: Problem, left_out: Sequence[LeftOut], lang: str) -> d
 def told_breaches(problem: Problem, breaches: Sequence[Breach], lang: str) -> list[dict[str, Any]]:
     """What breaks a rule, as sentences with where it is."""
     teller = Teller(problem, lang)
-    return [_breach(breach, teller.breach(breach)) for breach in breaches]
-
-
-def _breach(breach: Breach, sentence: str) -> dict[str, Any]:
-    where = {"stop": breach.stop, "team": breach.team, "day": breach.day}
-    return {"code": breach.code, "sentence": sentence, **where, "params": dict(breach.params)}
+    return [
+        {"code": b.code, "sentence": teller.breach(b), "stop": b.stop, "team": b.team, "day": b.day} for b in breaches
+    ]
