@@ -218,6 +218,14 @@ def _duration(seconds: int) -> str:
     return f"{seconds // 3600}:{seconds % 3600 // 60:02d}"
 
 
+@routes.command("schema", help=say("schema_help"))
+def schema() -> None:
+    """Print the JSON Schema of a request."""
+    from villagemap.flows.routes.request import request_schema
+
+    click.echo(request_schema().decode(), nl=False)
+
+
 @routes.command("list", help=say("list_help"))
 def list_them(directory: Dir = None, as_json: Json = False) -> None:
     """List kept plans."""
