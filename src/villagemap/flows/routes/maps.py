@@ -71,8 +71,9 @@ def plan_map(
     return route_map(view)
 
 
+@flow("plans.area", Policy.PLAN)
 def county_bbox(session: Session) -> BBox:
-    """The extent of all towns.
+    """The extent of all towns: what a form for a plan shows.
 
     Raises
     ------
