@@ -207,6 +207,10 @@ def test_the_command_line_imports_and_reports(session: Session, tmp_path: Path):
     for lang in LANGS:
         assert "roads.geojson" in run("roads", "report", *folder, lang=lang).out
     assert run("roads", "calibrate", *folder).code == 0
+    found = json.loads(run("roads", "find", "111.2", "20.6501", *folder, "--json").out)
+    assert (found["kind"], found["off_m"]) == ("county", 11)
+    assert found["id"] in run("roads", "find", "111.2", "20.6501", *folder).out
+    assert run("roads", "find", "112.5", "20.65", *folder).code == 2
     assert run("roads", "import", "none.osm.pbf", *folder).code == 2
 
 

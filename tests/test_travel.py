@@ -1,5 +1,6 @@
 """Travel on made graphs: what is measured, drawn and closed, held against a plain Dijkstra on everything."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -425,3 +426,11 @@ def test_calibration_keeps_the_usual_figures_where_tracks_are_few_or_timeless():
     assert (found.enough, found.legs, found.detour, found.speed_km_h) == (False, 1, 1.3, 38.0)
     assert found.legs < LEAST_LEGS
     assert legs_of(lon, lat, np.full(len(time), np.datetime64("NaT"), "datetime64[s]")) == []
+
+
+def test_the_table_in_the_docs_is_the_tables():
+    page = (Path(__file__).parents[1] / "docs" / "roads.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\S+) \| (\d+) \|$", page, re.MULTILINE)
+    classes = {code: speed for code, speed in RULES.speeds.items() if not code.startswith("osm.")}
+    assert {code: float(speed) for code, _, speed in rows} == classes
+    assert all(RULES.labels[code]["zh"] == label for code, label, _ in rows)

@@ -31,8 +31,8 @@ from villagemap.flows.routes.stops import MINUTE_S, Stops
 from villagemap.flows.routes.travelling import again, sites_of
 from villagemap.plans import MatrixKind, Problem, Stop
 from villagemap.routing.replanning import Change, Replanned, Situation, replan
+from villagemap.routing.telling import Teller
 from villagemap.sweeps import VISITED
-from villagemap.texts import text
 
 LATE_MIN = Annotated[float, Field(ge=0, le=1440)]
 
@@ -170,7 +170,7 @@ def visited(session: Session, kept: KeptPlan) -> list[str]:
 
 def told_changes(new: NewPlan, lang: str) -> dict[str, Any]:
     """What changed, as sentences: ``moved``, ``dropped`` (what was new and found no room too), ``added``."""
-    problem = new.kept.problem
+    teller = Teller(new.kept.problem, lang)
     kinds = {"moved": "moved", "dropped": "dropped", "refused": "dropped", "came_in": "added"}
     told: dict[str, Any] = {"moved": [], "dropped": [], "added": [], "stability": round(100 * new.stability)}
     for change in new.changes:
@@ -180,23 +180,7 @@ def told_changes(new: NewPlan, lang: str) -> dict[str, Any]:
                 "kind": change.kind,
                 "was": change.was,
                 "now": change.now,
-                "sentence": change_sentence(problem, change, lang),
+                "sentence": teller.change(change),
             }
         )
     return told
-
-
-def change_sentence(problem: Problem, change: Change, lang: str) -> str:
-    """One change in words."""
-    name = next((stop.name for stop in problem.stops if stop.id == change.stop), change.stop)
-    said = {"stop": name}
-    for word, at in (("was", change.was), ("now", change.now)):
-        if at is not None:
-            said[word] = place_in_plan(problem, at, lang)
-    return text(f"plans.changes.{change.kind}", lang, **said)
-
-
-def place_in_plan(problem: Problem, at: tuple[str, int, int], lang: str) -> str:
-    """A team, a day, and which call of it."""
-    team = next((team.name for team in problem.teams if team.id == at[0]), at[0])
-    return text("plans.changes.place", lang, team=team, day=problem.days[at[1] - 1].isoformat(), order=at[2])
