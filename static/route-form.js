@@ -96,6 +96,7 @@ async function send(event) {
   button.disabled = true;
   try {
     const { href } = await ask(page.links.plans, request);
+    jobBox.scrollIntoView({ block: "center" });
     const { plan } = await followJob(jobBox, href);
     window.location.assign(`${page.links.routes}/${encodeURIComponent(plan)}`);
   } catch (fault) {

@@ -35,7 +35,8 @@ export class RoutesOnMap {
     map.fitBounds([[south, west], [north, east]], { padding: [24, 24], animate: false });
     map.on("zoomend", () => this.settle());
     map.on("moveend", () => this.placeNames(this.covered));
-    window.addEventListener("beforeprint", () => this.beforePrint());
+    window.addEventListener("beforeprint", () => this.resize(true));
+    window.addEventListener("afterprint", () => this.resize(false));
   }
 
   drawGround(towns, villages) {
@@ -139,9 +140,13 @@ export class RoutesOnMap {
     if (at && !this.map.getBounds().pad(-0.05).contains(at)) this.map.panTo(at, { animate: false });
   }
 
-  beforePrint() {
+  /** On paper the map has another size than on the screen. */
+  resize(printing) {
+    if (printing) this.seen = { middle: this.map.getCenter(), zoom: this.map.getZoom() };
+    document.body.classList.toggle("vm-printing", printing);
     this.map.invalidateSize({ animate: false });
-    this.fit(this.filter.key);
+    if (printing) this.fit(this.filter.key);
+    else this.map.setView(this.seen.middle, this.seen.zoom, { animate: false });
   }
 }
 

@@ -101,7 +101,7 @@ function leftCard(desk, left) {
   const told = view.answer.told.left_out[left.stop] ?? { why: "", proof: [], hints: [] };
   const name = element("button", { type: "button", class: "vm-name-button" }, view.name(left.stop));
   name.addEventListener("click", () => desk.open(left.stop));
-  const row = element("li", { "data-stop": left.stop }, name, element("span", { class: "vm-why" }, told.why));
+  const row = element("li", { "data-stop": left.stop }, name, element("span", { class: "vm-why" }, told.why || say("not_in_plan")));
   if (desk.editable()) {
     const add = element("button", { type: "button", class: "vm-add" }, say("put_in"));
     add.addEventListener("click", () => desk.edit(left.stop));

@@ -6,7 +6,20 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
-from villagemap.api import assets, draws, features, issues, login_pages, pages, scores, sweep_pages, sweeps, tiles, work
+from villagemap.api import (
+    assets,
+    draws,
+    features,
+    issues,
+    login_pages,
+    pages,
+    route_pages,
+    scores,
+    sweep_pages,
+    sweeps,
+    tiles,
+    work,
+)
 from villagemap.api.app import create_app
 from villagemap.auth import NOBODY
 from villagemap.flows.registry import FLOWS
@@ -27,13 +40,13 @@ PUBLIC = {
 
 ROUTERS = (
     assets.router, assets.favicon, draws.router, features.router, issues.router, login_pages.router, pages.router,
-    scores.router, sweep_pages.router, sweeps.router, tiles.router, work.router,
+    route_pages.router, scores.router, sweep_pages.router, sweeps.router, tiles.router, work.router,
 )  # fmt: skip
 SAMPLES = {
     "code": "449923101", "collection": "towns", "draw": "none", "name": "none",
     "issue_id": "019c0000-0000-7000-8000-000000000001",
-    "path": "map.css", "seal": "none", "start": "0123456789abcdef", "sweep": "none", "town": "449923101", "x": "207",
-    "y": "112", "zoom": "8",
+    "path": "map.css", "plan": "none", "seal": "none", "start": "0123456789abcdef", "sweep": "none", "town": "449923101",
+    "x": "207", "y": "112", "zoom": "8",
 }  # fmt: skip
 WRITES = {(route.path, *route.methods) for router in ROUTERS for route in router.routes if "GET" not in route.methods}
 PATHS = sorted(

@@ -1,9 +1,12 @@
 """Plans of routes for programs and the route page: ask for one, look, change, take along."""
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
 
 import orjson
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -11,16 +14,36 @@ from villagemap.api.deps import Asked, Kinds, Where, kinds_given, overdue_given,
 from villagemap.api.documents import GEOJSON, answers
 from villagemap.api.jobs import JOB, job_answer
 from villagemap.api.language import lang_of
+from villagemap.api.problems import MEDIA_TYPE, problem_response
 from villagemap.errors import BadInputError, WrongUseError
 from villagemap.flows.registry import Session
 from villagemap.flows.routes.candidates import candidates
+from villagemap.flows.routes.editing import PlanBreaksError, keep_moves, set_locks, try_moves
+from villagemap.flows.routes.exporting import MEDIA_TYPES, export_plan
 from villagemap.flows.routes.kept import KeptPlan, list_plans, show_plan, told_head, undo
 from villagemap.flows.routes.legs import plan_legs
-from villagemap.flows.routes.telling import tell_plan
-from villagemap.flows.routes.working import begin_plan
+from villagemap.flows.routes.request import MOST_STOPS, UnreadableRequestError, faults_of
+from villagemap.flows.routes.telling import tell_plan, told_breaches
+from villagemap.flows.routes.working import begin_plan, begin_replan
 from villagemap.model import IssueFilter
+from villagemap.plans import Lock
+from villagemap.plans.codec import to_json
+from villagemap.routing.editing import Move
+
+Part = TypeVar("Part")
 
 router = APIRouter(tags=["plans"])
+
+
+async def shift_given(
+    team: Annotated[str, Query(default_factory=str, description="Only this team's routes, by its id")],
+    day: Annotated[str, Query(default_factory=str, description="Only this day's routes, by its number from 1")],
+) -> tuple[str, int]:
+    """A team and a day, "" and 0 for all."""
+    if day and not (day.isascii() and day.isdecimal() and len(day) <= 2):  # noqa: PLR2004 - digits of a day's number
+        raise WrongUseError("parameter_unreadable", name="day", value=day[:60])
+    return team, int(day or 0)
+
 
 JSON = "application/json"
 MOST_KEY = 100
@@ -34,6 +57,17 @@ PLAN = {
     "sealed": False, "sweep": "", "digest": "0" * 64, "can_undo": False, "problem": {}, "plan": {}, "findings": [],
     "told": {"left_out": {}, "breaches": [], "matrix": "straight line × 1.3 at 38 km/h (an estimate)"},
 }  # fmt: skip
+TRIED = {
+    "delta": {"travel_s": 180, "distance_m": 2100, "working_s": 180, "stops": 0}, "breaches": [], "plan": {},
+}  # fmt: skip
+HAPPENED = {
+    "day": 1,
+    "now": "13:20",
+    "done": ["v4", "v5"],
+    "under_way": {"t1": "v6"},
+    "late": {"t1": 40},
+    "broken": ["t2"],
+}
 REQUEST = {"days": {"first": "2026-03-21", "count": 5}, "teams": [{"name": "A"}, {"name": "B"}],
            "choose": {"villages": "all"}}  # fmt: skip
 
@@ -76,6 +110,83 @@ async def undone(request: Request, session: Asked, plan: str) -> Response:
     said = await document(request)
     kept = await run_in_threadpool(undo, session, plan, revision=whole_number(said, "revision"))
     return await run_in_threadpool(told, request, session, kept)
+
+
+@router.post("/plans/{plan}/try", summary="Try a change", responses=answers(JSON, 404, 409, example=TRIED))
+async def tried(request: Request, session: Asked, plan: str) -> Response:
+    """What ``moves`` would come to, and what they break; nothing is kept."""
+    moves = moves_of(await document(request))
+    kept, edited = await run_in_threadpool(try_moves, session, plan, moves)
+    return _json(
+        {
+            "delta": asdict(edited.delta),
+            "breaches": told_breaches(kept.problem, edited.breaches, lang_of(request.scope)),
+            "plan": orjson.loads(to_json(edited.plan)),
+        }
+    )
+
+
+@router.post("/plans/{plan}/moves", summary="Change a plan", responses=answers(JSON, 404, 409, example=PLAN))
+async def moved(request: Request, session: Asked, plan: str) -> Response:
+    """Make ``moves`` and keep the plan; 409 ``plan_breaks`` tells what they break, unless ``force`` is true."""
+    said = await document(request)
+    revision, moves = whole_number(said, "revision"), moves_of(said)
+    force = said.get("force") is True
+    try:
+        kept = await run_in_threadpool(keep_moves, session, plan, moves, revision=revision, force=force)
+    except PlanBreaksError as fault:
+        return await run_in_threadpool(_breaks, request, session, plan, fault)
+    return await run_in_threadpool(told, request, session, kept)
+
+
+def _breaks(request: Request, session: Session, plan: str, fault: PlanBreaksError) -> Response:
+    """The problem document, with what would break."""
+    answer = problem_response(request.scope, fault)
+    if answer.media_type != MEDIA_TYPE:
+        return answer
+    problem = show_plan(session, plan).problem
+    said = orjson.loads(bytes(answer.body)) | {
+        "breaches": told_breaches(problem, fault.breaches, lang_of(request.scope))
+    }
+    headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
+    return Response(orjson.dumps(said), answer.status_code, headers, MEDIA_TYPE)
+
+
+@router.post("/plans/{plan}/locks", summary="Fix stops", responses=answers(JSON, 404, 409, example=PLAN))
+async def locked(request: Request, session: Asked, plan: str) -> Response:
+    """Put ``locks`` in the place of all that there are; a new plan goes by them."""
+    said = await document(request)
+    revision, locks = whole_number(said, "revision"), parts_of(Lock, said, "locks")
+    kept = await run_in_threadpool(set_locks, session, plan, locks, revision=revision)
+    return await run_in_threadpool(told, request, session, kept)
+
+
+@router.post(
+    "/plans/{plan}/replan",
+    summary="A new plan during the day",
+    responses=answers(JSON, 404, 409, example={**JOB, "status": "queued"}, status=202),
+    status_code=202,
+    openapi_extra={"requestBody": {"content": {JSON: {"schema": {"type": "object"}, "example": HAPPENED}}}},
+)
+async def replanned(request: Request, session: Asked, plan: str) -> Response:
+    """A job that plans the rest of a day anew; its result tells what was moved, dropped or came in."""
+    said, lang = await body(request), lang_of(request.scope)
+    key = request.headers.get("idempotency-key", "")[:MOST_KEY]
+    job = await run_in_threadpool(begin_replan, session, plan, said, lang=lang, key=key)
+    return job_answer(request, job, 202)
+
+
+@router.get("/plans/{plan}/sheet.{form}", summary="A plan to take along", responses=answers("application/pdf", 404))
+def sheet(
+    request: Request, session: Asked, plan: str, form: str, part: Annotated[tuple[str, int], Depends(shift_given)]
+) -> Response:
+    """Sheets for printing (pdf), xlsx, gpx, kml, geojson, txt; of one team or day where they are given."""
+    kept = show_plan(session, plan)
+    address = f"{request.url.scheme}://{request.headers['host']}"
+    made = export_plan(session, kept, form, lang=lang_of(request.scope), team=part[0], day=part[1], address=address)
+    name = quote(f"{kept.name}.{form}")
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
+    return Response(made, headers=headers, media_type=MEDIA_TYPES[form])
 
 
 @router.get("/stops.geojson", summary="What can be chosen for a plan", responses=answers(GEOJSON))
@@ -127,6 +238,23 @@ async def document(request: Request) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadInputError("body_unreadable")
     return value
+
+
+def moves_of(said: dict[str, Any]) -> list[Move]:
+    """The member ``moves``; raises ``field_unreadable``."""
+    return parts_of(Move, said, "moves")
+
+
+def parts_of(kind: type[Part], said: dict[str, Any], name: str) -> list[Part]:
+    """A member that is a list of ``kind``; raises ``field_unreadable`` for anything else."""
+    value = said.get(name)
+    if not isinstance(value, list) or len(value) > MOST_STOPS:
+        raise WrongUseError("field_unreadable", name=name, value=str(value)[:60])
+    try:
+        adapter = TypeAdapter(list[kind])  # type: ignore[valid-type]
+        return adapter.validate_python(value)
+    except ValidationError as fault:
+        raise UnreadableRequestError(faults_of(fault)) from fault
 
 
 def whole_number(said: dict[str, Any], name: str) -> int:

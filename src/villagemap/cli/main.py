@@ -29,6 +29,7 @@ app = typer.Typer(
 places = typer.Typer(help=say("places.help"), no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(places, name="places")
 app.add_typer(roads.roads, name="roads")
+app.add_typer(routes.routes, name="route")
 app.add_typer(sweeps.sweeps, name="sweep")
 app.add_typer(users.users, name="users")
 app.add_typer(links.tokens, name="tokens")

@@ -71,11 +71,9 @@ def import_roads(
 def report(directory: Dir = None, as_json: Json = False) -> None:
     """Look roads over before planning on them."""
     from villagemap.flows.routes.road_views import road_report
-    from villagemap.flows.routes.roads import rules_of
 
     with opened(directory) as session:
         found = road_report(session)
-        labels = {code: label[LANG] for code, label in rules_of(session).labels.items()}
     if as_json:
         print_json(told_report(found))
         return
@@ -84,9 +82,14 @@ def report(directory: Dir = None, as_json: Json = False) -> None:
         return
     click.echo(said("about", file=found.file, nodes=found.nodes, edges=found.edges, km=found.km))
     for code, km in found.classes.items():
-        click.echo(said("class", label=labels.get(code, code.removeprefix("osm.")), km=km))
+        click.echo(said("class", label=_label(found.labels[code], code), km=km))
     _print_parts(found)
     _print_villages(found)
+
+
+def _label(label: dict[str, str], code: str) -> str:
+    """What people call a class; OSM's classes are called as OSM does."""
+    return label.get(LANG) or code.removeprefix("osm.")
 
 
 def _print_parts(found: "RoadReport") -> None:
@@ -127,6 +130,25 @@ def told_report(found: "RoadReport") -> dict[str, Any]:
     parts = [{**asdict(line.part), "villages": line.villages} for line in found.parts]
     told = {key: value for key, value in asdict(found).items() if key != "names"}
     return {**told, "parts": parts, "findings": findings, "detours": named}
+
+
+@roads.command("find", help=helped("find"))
+def find(
+    lon: Annotated[float, typer.Argument(help=helped("lon"), metavar="LON", show_default=False)],
+    lat: Annotated[float, typer.Argument(help=helped("lat"), metavar="LAT", show_default=False)],
+    directory: Dir = None,
+    as_json: Json = False,
+) -> None:
+    """Find the stretch of road at a point, to close it."""
+    from villagemap.flows.routes.road_views import find_road
+
+    with opened(directory) as session:
+        found = find_road(session, lon, lat)
+    if as_json:
+        print_json(asdict(found))
+        return
+    label = _label(found.label, found.kind)
+    click.echo(said("found", id=found.id, label=label, length_m=found.length_m, off_m=found.off_m))
 
 
 @roads.command("calibrate", help=helped("calibrate"))

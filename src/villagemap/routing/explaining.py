@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from villagemap.plans import NEVER, Hint, LeftOut, Matrix, Plan, Problem, Stop, Try
+from villagemap.plans import NEVER, Hint, LeftOut, Matrix, Objective, Plan, Problem, Stop, Try
 from villagemap.plans.plan import Params
+from villagemap.routing.bounds import missing_team_days
 from villagemap.routing.changes import changed
 from villagemap.routing.hinting import Case, hints_of
 from villagemap.routing.insertion import Visitors, Ways, Whole, ways
@@ -55,7 +56,10 @@ def explain(
         if few:
             told |= _Examination(standing, few, whole=whole).told()
     left_out = tuple(told.get(left.stop, left) for left in plan.left_out)
-    return replace(plan, left_out=left_out)
+    missing = plan.shortfall
+    if Objective.COVER in problem.objectives and plan.figures.villages < plan.figures.villages_in_all:
+        missing = missing_team_days(problem, matrix, plan)
+    return replace(plan, left_out=left_out, shortfall=missing)
 
 
 def apply_hint(problem: Problem, matrix: Matrix, plan: Plan, stop: str, hint: Hint) -> tuple[Problem, Plan]:

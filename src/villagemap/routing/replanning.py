@@ -45,7 +45,7 @@ def replan(problem: Problem, matrix: Matrix, plan: Plan, now: Situation, *, seco
     first; that, what is new and what was left out before is put in where it costs least, and what is worth more may
     take another's place. Then such stops, and those whose way has become longer, are moved where that saves more
     driving than the change is worth. Every stop is in a route or left out with a reason afterwards. ``seconds`` bounds
-    the moving; all else takes what it takes (well under a second for a county).
+    exchanging and moving; all else takes what it takes (well under a second for a county).
     """
     known = {stop.id for stop in problem.stops}
     problem = replace(problem, stops=(*problem.stops, *(stop for stop in now.new_stops if stop.id not in known)))
@@ -53,7 +53,7 @@ def replan(problem: Problem, matrix: Matrix, plan: Plan, now: Situation, *, seco
     rest = _Rest(problem, matrix, plan, now)
     rest.repair()
     rest.fill()
-    rest.exchange()
+    rest.exchange(end)
     rest.improve(end)
     return rest.replanned()
 
@@ -200,17 +200,21 @@ class _Rest:
             return OTHER_DAY_S * (shift[1] - self.now.day)
         return OTHER_TEAM_S * (home[0] != shift[0]) + OTHER_DAY_S * abs(shift[1] - max(home[1], self.now.day))
 
-    def exchange(self) -> None:
+    def exchange(self, end: float) -> None:
         """Let what is worth more take the place of what is worth less, which may then go elsewhere."""
         covered = self.covered()
         for stop in sorted(self.pool, key=lambda stop: self.worth(stop, covered), reverse=True):
-            found = self._replaceable(stop, self.covered())
+            found = self._replaceable(stop, self.covered()) if perf_counter() < end else None
             if found:
                 shift, at = found
                 order = self.standing.orders[shift]
-                self.pool = [one for one in self.pool if one.id != stop.id] + [self.standing.stop[order[at]]]
+                others = [one for one in self.pool if one.id != stop.id]
+                self.loose.add(order[at])
+                self.pool = [self.standing.stop[order[at]]]
                 self.standing.put(shift, [*order[:at], stop.id, *order[at + 1 :]])
                 self.fill()
+                self.pool += others
+        self.fill()  # an exchange may have left room for a third
 
     def _replaceable(self, stop: Stop, covered: set[str]) -> tuple[Shift, int] | None:
         """The call of the least worth below that of a stop that it could take the place of."""

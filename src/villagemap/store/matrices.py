@@ -5,6 +5,7 @@ import io
 import os
 import re
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,10 +72,10 @@ class MatrixStore:
             ``matrix_missing`` if it isn't here, or isn't what its name tells.
         """
         try:
-            with np.load(self.path(digest), allow_pickle=False) as file:
+            with np.load(io.BytesIO(self.path(digest).read_bytes()), allow_pickle=False) as file:
                 head: dict[str, Any] = orjson.loads(file["head"].tobytes())
                 duration_s, distance_m = file["duration_s"].astype(np.int64), file["distance_m"].astype(np.int64)
-        except (OSError, ValueError, KeyError) as fault:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as fault:
             raise NotFoundError("matrix_missing", digest=digest[:12]) from fault
         matrix = Matrix(
             ids=tuple(head["ids"]),

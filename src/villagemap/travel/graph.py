@@ -1,6 +1,7 @@
 """One directed graph of roads: junctions, and edges between them with their shape.
 
-What lies between two junctions of a drawing or an extract is one edge; points that only bend a road are no nodes. Times are computed from classes when the graph is read, so a changed table of speeds needs no new import.
+What lies between two junctions of a drawing or an extract is one edge; points that only bend a road are no nodes.
+Times are computed from classes when the graph is read, so a changed table of speeds needs no new import.
 
 Units: a *quarter* is 0.25 m, a *tick* 1 ms. Both are whole numbers, so that sums along different ways are exact.
 """

@@ -54,7 +54,8 @@ def _key(digest: str, sites: Sequence[Site], closed: Sequence[Closed]) -> str:
 
 def _read(path: Path, count: int) -> tuple[Ints, Ints] | None:
     try:
-        with np.load(path, allow_pickle=False) as kept:  # the archive's checksums show any damage
+        # opened here, because numpy leaves a file open that it can't read; checksums show any damage
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             seconds, metres = kept["duration_s"].astype(np.int64), kept["distance_m"].astype(np.int64)
     except Exception:  # noqa: BLE001 - whatever numpy says to a file that isn't what was written
         return None

@@ -59,7 +59,7 @@ def parts_of(graph: RoadGraph) -> list[Part]:
     whole = float(metres.sum())
     points = graph.offset[first[order]]
     return [
-        Part(metres[at] / 1000, metres[at] / whole, float(graph.lon[point]), float(graph.lat[point]))
+        Part(float(metres[at]) / 1000, float(metres[at]) / whole, float(graph.lon[point]), float(graph.lat[point]))
         for at, point in zip(order, points, strict=True)
     ]
 

@@ -1,7 +1,6 @@
 """Times and distances between stops on roads: Dijkstra from every distinct position on a network made small."""
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
@@ -17,6 +16,7 @@ APPROACH_DETOUR = 1.3
 APPROACH_KM_H = 15.0
 """Beyond the first metres to the road a stop is approached on a track that isn't drawn."""
 _SOURCES_CELLS = 8_000_000
+_ROWS = 256
 
 
 def weights_between(network: Network, *, most: int = MOST_NEIGHBOURS) -> Floats:
@@ -62,16 +62,18 @@ def figures(weights: Floats, off_m: Floats) -> tuple[Ints, Ints]:
 
     `NEVER` for no way; 0 on the diagonal. Rounding up keeps a way round from being shorter than the way.
     """
-    never = ~np.isfinite(weights)
-    whole: npt.NDArray[np.int64] = np.where(never, 0, weights).astype(np.int64)
     far = np.maximum(np.where(np.isfinite(off_m), off_m, 0.0) - APPROACH_FREE_M, 0.0) * APPROACH_DETOUR
-    ticks, quarters = (
-        np.rint(far * 3.6 / APPROACH_KM_H * TICKS).astype(np.int64),
-        np.rint(far * QUARTERS).astype(np.int64),
-    )
-    seconds = -(-((whole >> QUARTER_BITS) + ticks[:, None] + ticks) // TICKS)
-    metres = -(-((whole & ((1 << QUARTER_BITS) - 1)) + quarters[:, None] + quarters) // QUARTERS)
-    for table in (seconds, metres):
-        table[never] = NEVER
-        np.fill_diagonal(table, 0)
+    ticks = np.rint(far * 3.6 / APPROACH_KM_H * TICKS).astype(np.int64)
+    quarters = np.rint(far * QUARTERS).astype(np.int64)
+    seconds, metres = np.full(weights.shape, NEVER, np.int64), np.full(weights.shape, NEVER, np.int64)
+    for first in range(0, len(weights), _ROWS):  # a few rows at a time: thousands of stops fill the memory otherwise
+        rows = slice(first, first + _ROWS)
+        way = np.isfinite(weights[rows])
+        whole = np.where(way, weights[rows], 0).astype(np.int64)
+        time = (whole >> QUARTER_BITS) + ticks[rows, None] + ticks
+        length = (whole & ((1 << QUARTER_BITS) - 1)) + quarters[rows, None] + quarters
+        seconds[rows][way] = -(-time[way] // TICKS)
+        metres[rows][way] = -(-length[way] // QUARTERS)
+    np.fill_diagonal(seconds, 0)
+    np.fill_diagonal(metres, 0)
     return seconds, metres

@@ -17,6 +17,8 @@ class Finding:
 
     code: str
     stop: str = ""
+    name: str = ""
+    """What people call it, where that isn't its id."""
     team: str = ""
     left_out: bool = False
     of_travel: bool = False
@@ -25,9 +27,11 @@ class Finding:
 
     def sentence(self, lang: str) -> str:
         """What is the matter, with the id, and what is done about it."""
+        word = self.stop or self.team
+        called = f"{self.name} ({word})" if self.name not in ("", word) else word
         if self.of_travel:
-            return text(f"roads.findings.{self.code}", lang, site=self.stop, **self.params)
-        return text(f"plans.findings.{self.code}", lang, id=self.stop or self.team, **self.params)
+            return text(f"roads.findings.{self.code}", lang, site=called, **self.params)
+        return text(f"plans.findings.{self.code}", lang, id=called, **self.params)
 
 
 def finding_fields(findings: Iterable[Finding]) -> list[dict[str, Any]]:

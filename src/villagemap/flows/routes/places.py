@@ -1,5 +1,6 @@
 """Words of a request about places: which place is meant, where it lies, in which village a point is."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import shapely
@@ -7,6 +8,7 @@ import shapely
 from villagemap.errors import AmbiguousError, NotFoundError
 from villagemap.model import Issue, Level, Place, Privacy
 from villagemap.places import Gazetteer
+from villagemap.plans import Stop
 
 _LEVELS = (Level.TOWN, Level.VILLAGE, Level.HAMLET, Level.COUNTY)
 
@@ -60,6 +62,15 @@ def issue_point(gazetteer: Gazetteer, issue: Issue) -> LonLat | None:
         return round(point.x, 7), round(point.y, 7)
     by_id = gazetteer.by_id
     return seat_of(by_id.get(issue.place_id or "")) or seat_of(by_id.get(issue.village_id or ""))
+
+
+def matrix_row(gazetteer: Gazetteer, ids: Collection[str], stop: Stop) -> str | None:
+    """By what name a given matrix knows a stop: its id, its place's code or name, or TOWN/VILLAGE; None by none."""
+    words = [stop.id]
+    place = gazetteer.by_id.get(stop.place_id) if not stop.issue_ids else None
+    if place is not None:
+        words += [place.code, f"{stop.town_name}/{place.name}", place.name]
+    return next((word for word in words if word and word in ids), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,13 +42,13 @@ Day = Annotated[int, Field(ge=1, le=MOST_DAYS, description="number of a day in t
 Polygon = dict[str, Any]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
     """A part of a request: nothing but what it names."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-class Days(_Part):
+class Days(Part):
     """Days by the first and how many."""
 
     first: date
@@ -57,7 +57,7 @@ class Days(_Part):
     """Whether Saturdays and Sundays count."""
 
 
-class LunchTold(_Part):
+class LunchTold(Part):
     """A break of ``minutes`` that begins between two times."""
 
     minutes: int = Field(default=60, ge=1, le=240)
@@ -65,7 +65,7 @@ class LunchTold(_Part):
     latest: Clock = "13:00"
 
 
-class TeamTold(_Part):
+class TeamTold(Part):
     """People in one car."""
 
     id: Word = ""
@@ -88,7 +88,7 @@ class TeamTold(_Part):
     """Accounts of those who ride along."""
 
 
-class StopTold(_Part):
+class StopTold(Part):
     """One thing to call at: a place, an issue, a bare point, or a site of a given matrix (by ``id``)."""
 
     id: Word = ""
@@ -112,7 +112,7 @@ class StopTold(_Part):
     days: list[Day] = Field(default=[], max_length=MOST_DAYS)
 
 
-class Choice(_Part):
+class Choice(Part):
     """Stops by filter: the open issues that all of it fits, and villages."""
 
     towns: list[Word] = Field(default=[], max_length=100)
@@ -127,7 +127,7 @@ class Choice(_Part):
     """Whether these villages must be called at."""
 
 
-class MatrixTold(_Part):
+class MatrixTold(Part):
     """Travel between sites: seconds, and metres if known; null, or a negative number, where there is no way."""
 
     ids: list[Word] = Field(min_length=1, max_length=MOST_STOPS + 2 * MOST_TEAMS)
@@ -135,7 +135,7 @@ class MatrixTold(_Part):
     distances_m: list[list[float | None]] | None = None
 
 
-class Travel(_Part):
+class Travel(Part):
     """Where travel times come from, if not from the roads."""
 
     detour: float | None = Field(default=None, ge=1, le=5)
@@ -145,7 +145,7 @@ class Travel(_Part):
     """Overrides all."""
 
 
-class LockTold(_Part):
+class LockTold(Part):
     """What a person has fixed of one stop."""
 
     stop: Word
@@ -157,7 +157,7 @@ class LockTold(_Part):
     """It must be in the plan at all."""
 
 
-class Request(_Part):
+class Request(Part):
     """A request for a plan."""
 
     name: str = Field(default="", max_length=100)
@@ -242,7 +242,7 @@ def read_request(said: bytes | str | Mapping[str, Any]) -> Request:
     try:
         return Request.model_validate(value)
     except ValidationError as fault:
-        raise UnreadableRequestError(_faults(fault)) from fault
+        raise UnreadableRequestError(faults_of(fault)) from fault
 
 
 _KINDS = {
@@ -257,7 +257,7 @@ _LENGTHS = {"too_long": "≤", "too_short": "≥", "string_too_long": "≤"}
 _BOUNDS = ("gt", "ge", "lt", "le", "max_length", "min_length")
 
 
-def _faults(fault: ValidationError) -> list[tuple[str, str, Mapping[str, str]]]:
+def faults_of(fault: ValidationError) -> list[tuple[str, str, Mapping[str, str]]]:
     """Faults by place; where a value may be one of several kinds, only once."""
     found: dict[str, tuple[str, str, Mapping[str, str]]] = {}
     for one in fault.errors(include_url=False):

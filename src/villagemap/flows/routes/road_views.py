@@ -8,6 +8,7 @@ import numpy as np
 import shapely
 
 from villagemap.auth import Policy
+from villagemap.errors import NotFoundError
 from villagemap.flows.campaigns.tracks import points_of
 from villagemap.flows.registry import Session, flow
 from villagemap.flows.routes.roads import LINE_SUBJECT, SUBJECT, line_figures, roads_of, travel_matrix
@@ -16,8 +17,10 @@ from villagemap.plans import Site
 from villagemap.readers.tracks import read_track
 from villagemap.settings import now
 from villagemap.travel.calibrate import Calibration, Leg, calibrate, legs_of
+from villagemap.travel.closing import edge_id
 from villagemap.travel.findings import TravelFinding
 from villagemap.travel.graph import QUARTERS, RoadGraph
+from villagemap.travel.paths import LonLat, stretch_of
 from villagemap.travel.roads import Roads
 from villagemap.travel.surveying import Detour, Part, detours, parts_of, weak_parts
 
@@ -36,8 +39,9 @@ class PartLine:
 class RoadReport:
     """What roads are like; ``file`` is "" where there are none, and travel is estimated by ``detour``, ``speed_km_h``.
 
-    ``classes`` are km by class. ``parts`` are the longest of ``parts_in_all`` that nothing connects. ``findings`` are
-    about villages by their names, ``detours`` between neighbouring villages by their ids, which ``names`` resolves.
+    ``classes`` are km by class, ``labels`` what people call these. ``parts`` are the longest of ``parts_in_all`` that
+    nothing connects. ``findings`` are about villages, ``detours`` between neighbouring villages, both by their ids,
+    which ``names`` resolves.
     """
 
     villages: int
@@ -49,10 +53,23 @@ class RoadReport:
     edges: int = 0
     km: float = 0.0
     classes: dict[str, float] = field(default_factory=dict)
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
     parts_in_all: int = 0
     parts: tuple[PartLine, ...] = ()
     findings: tuple[TravelFinding, ...] = ()
     detours: tuple[Detour, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoadStretch:
+    """A road between two junctions: its ``id`` holds until roads are imported anew; ``points`` are (lon, lat)."""
+
+    id: str
+    kind: str
+    label: dict[str, str]
+    length_m: int
+    off_m: int
+    points: list[LonLat]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +107,7 @@ def road_report(session: Session) -> RoadReport:
         edges=len(roads.graph.start),
         km=round(float(roads.graph.length.sum()) / QUARTERS / 1000, 1),
         classes=_classes(roads.graph),
+        labels={kind: dict(roads.rules.labels.get(kind, {})) for kind in roads.graph.kinds},
         parts_in_all=len(parts),
         parts=tuple(_with_villages(roads, parts[:_MOST_PARTS], sites)),
         villages=len(sites),
@@ -121,6 +139,31 @@ def place_position(place: Place) -> tuple[float, float] | tuple[None, None]:
         return None, None
     point = shapely.point_on_surface(shapely.from_wkb(place.geometry))
     return float(point.x), float(point.y)
+
+
+@flow("roads.find", Policy.READ)
+def find_road(session: Session, lon: float, lat: float) -> RoadStretch:
+    """The stretch of road nearest to a point (WGS 84): what one names to close it.
+
+    Raises
+    ------
+    NotFoundError
+        ``road_not_near`` if there is none within 3 km, or the county has no roads.
+    """
+    roads = roads_of(session)
+    snaps = roads.snap([Site(id="", name="", lon=lon, lat=lat)]) if roads else None
+    if roads is None or snaps is None or snaps.edge[0] < 0:
+        raise NotFoundError("road_not_near", lon=f"{lon:.5f}", lat=f"{lat:.5f}")
+    edge, graph = int(snaps.edge[0]), roads.graph
+    length, kind = int(graph.length[edge]), graph.kinds[int(graph.kind[edge])]
+    return RoadStretch(
+        id=edge_id(edge),
+        kind=kind,
+        label=dict(roads.rules.labels.get(kind, {})),
+        length_m=length // QUARTERS,
+        off_m=round(float(snaps.off_m[0])),
+        points=stretch_of(graph, edge, 0, length),
+    )
 
 
 def _classes(graph: RoadGraph) -> dict[str, float]:

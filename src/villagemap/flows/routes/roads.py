@@ -37,6 +37,7 @@ SUBJECT = "roads/network"
 LINE_SUBJECT = "roads/line"
 RULES_FILE = "roads.toml"
 CACHE = Path("cache") / "travel"
+_AT_DEGREES = 1e-6
 NEAR_DEGREES = 0.2
 """So far round the county (some 20 km) its roads reach: ways to a neighbour's town and back."""
 
@@ -244,8 +245,13 @@ def _whole(one: Site, two: Site, path: list[LonLat]) -> list[LonLat]:
     """A path with the sites themselves at its ends."""
     if one.lon is None or one.lat is None or two.lon is None or two.lat is None:
         return []
-    points = [(one.lon, one.lat), *path, (two.lon, two.lat)]
-    return [point for at, point in enumerate(points) if at in {0, len(points) - 1} or point != points[at - 1]]
+    begin, end = (one.lon, one.lat), (two.lon, two.lat)
+    return [begin, *(point for point in path if not _is_at(point, begin) and not _is_at(point, end)), end]
+
+
+def _is_at(point: LonLat, other: LonLat) -> bool:
+    """Whether two points are one, to some centimetres."""
+    return abs(point[0] - other[0]) + abs(point[1] - other[1]) < _AT_DEGREES
 
 
 @flow("roads.sites", Policy.READ)

@@ -11,7 +11,7 @@ from villagemap.flows.cases.choosing import choose_issues
 from villagemap.flows.narrowing import may_on, visible
 from villagemap.flows.registry import Session
 from villagemap.flows.routes.findings import Finding
-from villagemap.flows.routes.places import LonLat, find_any, issue_point, seat_of, whereabouts
+from villagemap.flows.routes.places import LonLat, find_any, issue_point, matrix_row, seat_of, whereabouts
 from villagemap.flows.routes.request import MOST_LISTED, MOST_STOPS, Request, StopTold, seconds
 from villagemap.flows.routes.spots import Draft, grouped
 from villagemap.model import Issue, Level, Place, Privacy
@@ -63,8 +63,7 @@ class Stops:
         except (NotFoundError, AmbiguousError, BadInputError) as fault:
             self._out(word, fault.code, **{n: v for n, v in fault.params.items() if isinstance(v, str | int)})
             return
-        matrix = self.request.travel.matrix if self.request.travel else None
-        if draft is not None and matrix is not None and draft.stop.id not in matrix.ids:
+        if draft is not None and self._lacks_row(draft.stop):
             self._out(draft.stop.id, "not_in_matrix")
         elif draft is not None and self._add(draft):
             self.written.add(draft.stop.id)
@@ -279,11 +278,15 @@ class Stops:
 
     def _add_chosen(self, draft: Draft) -> None:
         """Take in one that a filter or sweep names, unless a given matrix doesn't know it."""
-        matrix = self.request.travel.matrix if self.request.travel else None
-        if matrix is not None and draft.stop.id not in matrix.ids:
+        if self._lacks_row(draft.stop):
             self._out(draft.stop.id, "not_in_matrix")
         else:
             self._add(draft, again=True)
+
+    def _lacks_row(self, stop: Stop) -> bool:
+        """Whether there is a given matrix that doesn't know a stop."""
+        matrix = self.request.travel.matrix if self.request.travel else None
+        return matrix is not None and matrix_row(self.session.workspace.gazetteer(), matrix.ids, stop) is None
 
     def _add(self, draft: Draft, *, again: bool = False) -> bool:
         """Take one in; of what stands there twice only the first, ``again`` without a word."""

@@ -11,11 +11,14 @@ from villagemap.auth import NOBODY, OWNER, Policy
 from villagemap.errors import NotFoundError
 from villagemap.flows.people.accounts import actor_of_account
 from villagemap.flows.registry import Session, flow
+from villagemap.flows.routes.kept import find_plan
 from villagemap.flows.routes.planning import make_plan, told_progress
+from villagemap.flows.routes.replanning import read_happened, replan_day, told_changes
 from villagemap.flows.routes.request import read_request
 from villagemap.flows.workspace import open_workspace
 from villagemap.jobs import LINGER_S, Job, Jobs, Report, work
 from villagemap.routing.solving import Progress
+from villagemap.texts import DEFAULT_LANG
 
 JOBS_FILE = "jobs.sqlite"
 COMMAND = "run-jobs"
@@ -53,6 +56,27 @@ def begin_plan(session: Session, said: bytes | Mapping[str, Any], *, key: str = 
     """
     request = read_request(said)
     return begin(session, "plan", orjson.loads(request.model_dump_json(exclude_defaults=True)), key)
+
+
+@flow("jobs.replan", Policy.PLAN)
+def begin_replan(
+    session: Session, word: str, said: bytes | Mapping[str, Any], *, lang: str = DEFAULT_LANG, key: str = ""
+) -> Job:
+    """Ask for a new plan during the day as a job; its result is ``{"plan": id, "changes": {…}}``.
+
+    Raises
+    ------
+    UnreadableRequestError
+        ``request_unreadable``
+    NotFoundError
+        ``unknown_plan``
+    ConflictError
+        ``key_used``
+    """
+    happened = read_happened(said)
+    plan = find_plan(session, word).subject.removeprefix("plan/")
+    told = orjson.loads(happened.model_dump_json(exclude_defaults=True))
+    return begin(session, "replan", {"plan": plan, "lang": lang, "happened": told}, key)
 
 
 @flow("jobs.show", Policy.PLAN)
@@ -97,8 +121,13 @@ def run_jobs(folder: Path, *, linger_s: float = LINGER_S) -> None:
 
         return {"plan": make_plan(_as_asker(local, job), request, watch=watch).id}
 
+    def new_plan(job: Job, _report: Report) -> Mapping[str, Any]:
+        said = orjson.loads(job.inputs)
+        new = replan_day(_as_asker(local, job), said["plan"], read_happened(said["happened"]))
+        return {"plan": new.kept.id, "changes": told_changes(new, said["lang"])}
+
     try:
-        work(jobs_of(local), {"plan": plan}, linger_s=linger_s)
+        work(jobs_of(local), {"plan": plan, "replan": new_plan}, linger_s=linger_s)
     finally:
         workspace.close()
 

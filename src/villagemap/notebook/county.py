@@ -1,9 +1,4 @@
-"""The door for notebooks: a county as GeoDataFrames and Folium maps.
-
->>> county = villagemap.open("workspace")
->>> county.issues(town="某镇", overdue=True).explore()
->>> county.map("某镇")
-"""
+"""A county as GeoDataFrames and Folium maps."""
 
 import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,8 +29,10 @@ from villagemap.flows.cases.tasks import Report, report_issue
 from villagemap.flows.maps import town_map
 from villagemap.flows.places import list_places
 from villagemap.flows.registry import Session
+from villagemap.flows.routes.kept import show_plan
 from villagemap.flows.workspace import open_workspace
 from villagemap.model import Audience, Issue, IssueFilter, Level, Located
+from villagemap.notebook.route_plan import RoutePlan, planned, request_of
 from villagemap.settings import TIME_ZONE
 from villagemap.store.protocol import State
 from villagemap.texts import LANGS, text
@@ -247,6 +244,54 @@ class County:
         path = Path(file)
         with path.open("rb") as stream:
             return add_photo(self._session, issue, stage, stream, path.name)[1]
+
+    def plan_routes(
+        self,
+        *,
+        town: Words = (),
+        teams: int | Sequence[Mapping[str, Any]] = 2,
+        days: int | Sequence[Day] | Mapping[str, Any] = 1,
+        sweep: str = "",
+        issues: bool = False,
+        **request: Any,  # noqa: ANN401 - see docs/request.schema.json
+    ) -> RoutePlan:
+        """Plan routes and keep the plan; what can't be planned is told by it and is no error.
+
+        Parameters
+        ----------
+        town
+            Codes or names: all their villages must be called at. Without any the county's.
+        teams, days
+            How many, or as a request has them; days count from the county's.
+        sweep
+            Name or id of a sweep: the villages that it has still to visit, instead of ``town``.
+        issues
+            Whether open issues are planned beside villages.
+        **request
+            Other parts of a request as ``docs/routes.md`` tells them: ``stops``, ``choose``, ``locks``, ``seconds``,
+            ``iterations``, ``seed``, …
+
+        Raises
+        ------
+        UnreadableRequestError
+            For a request whose form is wrong, with all its faults.
+        NotFoundError, AmbiguousError
+            For an unknown sweep or town.
+        """
+        said = request_of(
+            day=self._session.workspace.settings.day(),
+            towns=_listed(town),
+            teams=teams,
+            days=days,
+            sweep=sweep,
+            issues=issues,
+            more=request,
+        )
+        return planned(self._session, said)
+
+    def plan(self, word: str) -> RoutePlan:
+        """A kept plan by its id or name; raises NotFoundError ``unknown_plan``."""
+        return RoutePlan(self._session, show_plan(self._session, word))
 
     def close(self) -> None:
         """Close the store's connections."""
