@@ -13,12 +13,13 @@ from villagemap.plan_check import check_plan
 from villagemap.plans import Lock, Shortfall, Window
 from villagemap.routing.editing import Move, move
 from villagemap.routing.explaining import explain
+from villagemap.routing.replanning import Situation, replan
 from villagemap.routing.telling import Teller
 from villagemap.texts import LANGS, catalog
 
 
 def two():
-    matrix = on_a_line({"depot": 0, "a": 60, "b": 60})
+    matrix = on_a_line({"depot": 0, "a": 60, "b": 60, "c": 500})
     stops = [a_stop("a", service_s=6 * HOUR), a_stop("b", service_s=90 * 60)]
     problem = a_problem(stops, [a_team()], setup_s=0)
     return problem, matrix, as_plan(problem, matrix, {("t", 1): ["a"]})
@@ -77,6 +78,15 @@ def test_a_breach_names_stops_teams_and_times(lang):
     assert "30" in told["shift_over"]
     assert "t组" in told["shift_over"]
     assert "2026-03-02" in told["lock_not_day"]
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_what_a_new_plan_did_with_a_stop_is_told(lang):
+    problem, matrix, plan = two()
+    new = replan(problem, matrix, plan, Situation(day=1, now_s=15 * HOUR, new_stops=(a_stop("c"),)))
+    told = [Teller(new.problem, lang).change(change) for change in new.changes]
+    assert len(told) == 2
+    assert all("a村" in one or "c村" in one for one in told)
 
 
 @pytest.mark.parametrize("lang", LANGS)

@@ -19,6 +19,7 @@ IN_VAIN = 300
 SHUFFLE_UP_TO = 40
 REUNITED = 40
 PRESSED, NEAREST = 12, 6
+MOVING_ROUNDS, MOVED_TO = 4, 8
 
 
 class Draft:
@@ -99,7 +100,48 @@ class Draft:
         self.fill()
         self._reunite()
         self._press_in()
+        for _ in range(MOVING_ROUNDS):
+            if not self._move_about():
+                break
+            self.fill()
         return self
+
+    def units(self, shift: int) -> list[list[str]]:
+        """Stops of a route that go together: those of one village, others alone."""
+        units: dict[str, list[str]] = {}
+        for stop in self.routes[shift]:
+            village = "" if self.terms.problem.split_villages else self.terms.stop[stop].village
+            units.setdefault(village or f"\0{stop}", []).append(stop)
+        return list(units.values())
+
+    def _move_about(self) -> bool:
+        """Less driving by moving villages from one route to another, one time each; whether there was any."""
+        moved = False
+        for shift in range(len(self.routes)):
+            for unit in self.units(shift):
+                moved |= self._move(unit, shift)
+        return moved
+
+    def _move(self, unit: Sequence[str], shift: int) -> bool:
+        route = list(self.routes[shift])
+        rest = [stop for stop in route if stop not in unit]
+        saved = self.travel_s(shift, route) - self.travel_s(shift, rest)
+        if saved <= 0 or not (not rest or self.fits(shift, rest)):
+            return False
+        self.set(shift, rest)
+        others = [other for other in range(len(self.routes)) if other != shift]
+        for extra, to, at in self.places(unit[0], others)[:MOVED_TO]:
+            there = list(self.routes[to])
+            longer = [*there[:at], *unit, *there[at:]]
+            if extra >= saved:
+                break
+            if self.travel_s(to, longer) - self.travel_s(to, there) < saved:
+                self.set(to, [])
+                if self.takes(to, longer):
+                    return True
+                self.set(to, there)
+        self.set(shift, route)
+        return False
 
     def _press_in(self) -> None:
         """Put musts, and a stop of each village left out, where others give way to them, if that is worth more."""

@@ -1,4 +1,4 @@
-"""What a plan says of itself as sentences: reasons, proofs, hints, breaches; by names, minutes and kilometres.
+"""What a plan says of itself as sentences: reasons, proofs, hints, breaches, changes; by names, minutes and kilometres.
 
 Sentences stand in the texts room ``routes``. A value's name says how it is told: ``…_s`` a length of time, ``…_at`` a
 time of day, ``…_clock`` one to the second, ``…_m`` a distance.
@@ -10,6 +10,7 @@ from typing import Any
 
 from villagemap.plan_check import Breach
 from villagemap.plans import Hint, LeftOut, Problem, Shortfall, Try
+from villagemap.routing.changelog import Change
 from villagemap.texts import text
 
 Said = Mapping[str, Any]
@@ -41,6 +42,11 @@ class Teller:
         where = {"stop": breach.stop, "team": breach.team, "day": breach.day}
         return self.said("breaches", breach.code, where | dict(breach.params))
 
+    def change(self, change: Change) -> str:
+        """What a new plan did with a stop."""
+        places = {"was": self._place(change.was), "now": self._place(change.now)}
+        return self.said("changes", change.kind, {"stop": change.stop, **places})
+
     def shortfall(self, missing: Shortfall) -> str:
         """How many team-days are missing for every village."""
         return text(
@@ -65,6 +71,11 @@ class Teller:
         parts[1:] = [part[0].lower() + part[1:] for part in parts[1:]]
         changes = text("routes.together", self.lang).join(parts)
         return text("routes.hint", self.lang, changes=changes, after=hint.after, **values)
+
+    def _place(self, place: tuple[str, int, int] | None) -> str:
+        if place is None:
+            return ""
+        return self.said("changes", "place", {"team": place[0], "day": place[1], "number": place[2]})
 
     def _filled(self, params: Said) -> dict[str, str | int]:
         return {key: self._value(key, value) for key, value in params.items()}
