@@ -6,7 +6,22 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
-from villagemap.api import assets, draws, features, issues, login_pages, pages, scores, sweep_pages, sweeps, tiles, work
+from villagemap.api import (
+    assets,
+    draws,
+    features,
+    issues,
+    jobs,
+    login_pages,
+    pages,
+    plans,
+    route_pages,
+    scores,
+    sweep_pages,
+    sweeps,
+    tiles,
+    work,
+)
 from villagemap.api.app import create_app
 from villagemap.auth import NOBODY
 from villagemap.flows.registry import FLOWS
@@ -26,11 +41,11 @@ PUBLIC = {
 """What shows nothing of a county's issues and places."""
 
 ROUTERS = (
-    assets.router, assets.favicon, draws.router, features.router, issues.router, login_pages.router, pages.router,
-    scores.router, sweep_pages.router, sweeps.router, tiles.router, work.router,
+    assets.router, assets.favicon, draws.router, features.router, issues.router, jobs.router, login_pages.router,
+    pages.router, plans.router, route_pages.router, scores.router, sweep_pages.router, sweeps.router, tiles.router, work.router,
 )  # fmt: skip
 SAMPLES = {
-    "code": "449923101", "collection": "towns", "draw": "none", "name": "none",
+    "code": "449923101", "collection": "towns", "draw": "none", "form": "txt", "job": "none", "plan": "none", "name": "none",
     "issue_id": "019c0000-0000-7000-8000-000000000001",
     "path": "map.css", "seal": "none", "start": "0123456789abcdef", "sweep": "none", "town": "449923101", "x": "207",
     "y": "112", "zoom": "8",
