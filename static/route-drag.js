@@ -3,6 +3,7 @@ import { element, say } from "./page.js";
 import { shortDay } from "./route-looks.js";
 
 const REACH = 32;
+const ON_MARK = 14;
 const EDGE = 56;
 const SCROLL = 18;
 
@@ -26,11 +27,18 @@ function detour(map, p, points) {
   return p.distanceTo(a) + p.distanceTo(b) - a.distanceTo(b);
 }
 
+/** The route of the mark under a point, which is meant whatever line lies nearer; "" where there is none. */
+function keyUnder(routesOnMap, p, stop) {
+  const under = routesOnMap.marks.find((mark) => mark.stop !== stop && !mark.dimmed && mark.key && p.distanceTo(routesOnMap.map.latLngToLayerPoint(mark.marker.getLatLng())) <= ON_MARK);
+  return under?.key ?? "";
+}
+
 /** The leg under a point on which the stop would lie best; null where none is near. */
 function legUnder(routesOnMap, p, stop) {
   const near = [];
+  const meant = keyUnder(routesOnMap, p, stop);
   for (const { route, legs, dimmed } of routesOnMap.routeLines) {
-    if (dimmed) continue;
+    if (dimmed || (meant && meant !== route.key)) continue;
     const own = route.calls.findIndex((call) => call.stop === stop);
     legs.forEach(({ points }, order) => {
       if (points.length < 2 || (own >= 0 && (order === own || order === own + 1))) return;

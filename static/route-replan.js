@@ -109,6 +109,7 @@ export class Replan {
       broken: checked("broken"),
       closed: this.closed,
       new_stops: this.added,
+      revision: this.desk.stored.answer.revision,
     };
   }
 

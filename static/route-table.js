@@ -73,23 +73,24 @@ function callRow(desk, route, index) {
   return row;
 }
 
-function plainRow(kind, time, words, leg, editable) {
-  return element("tr", { class: kind }, element("td"), element("td", { class: "vm-time" }, time), element("td", {}, words), leg ?? element("td"), editable ? element("td", { class: "vm-do" }) : null);
+function plainRow(kind, [from, until], words, leg, editable) {
+  const time = element("td", { class: "vm-time" }, clock(from), until ? element("span", {}, `\u2013${clock(until)}`) : null);
+  return element("tr", { class: kind }, element("td"), time, element("td", {}, words), leg ?? element("td", { class: "vm-leg" }), editable ? element("td", { class: "vm-do" }) : null);
 }
 
 function bodyRows(desk, route) {
   const { view } = desk;
   const team = view.byTeam.get(route.team);
   const editable = desk.editable();
-  const rows = [plainRow("vm-end", clock(route.leave_s), say("leaves", { place: view.name(team.start) }), null, editable)];
-  const lunch = () => plainRow("vm-end", `${clock(route.lunch.begin_s)}\u2013${clock(route.lunch.end_s)}`, say("lunch"), null, editable);
+  const rows = [plainRow("vm-end", [route.leave_s], say("leaves", { place: view.name(team.start) }), null, editable)];
+  const lunch = () => plainRow("vm-end", [route.lunch.begin_s, route.lunch.end_s], say("lunch"), null, editable);
   route.calls.forEach((_, index) => {
     if (route.lunch?.after === index) rows.push(lunch());
     rows.push(callRow(desk, route, index));
   });
   if (route.lunch && route.lunch.after >= route.calls.length) rows.push(lunch());
   const back = legCell(route.back_leg_s, route.back_leg_m, desk.estimated);
-  rows.push(plainRow("vm-end", clock(route.back_s), say("back", { place: view.name(team.end) }), back, editable));
+  rows.push(plainRow("vm-end", [route.back_s], say("back", { place: view.name(team.end) }), back, editable));
   return rows;
 }
 

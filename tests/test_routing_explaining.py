@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from small_plans import HOUR, MINUTE, a_problem, a_stop, a_team, as_plan, given_matrix, on_a_line, planned
+from small_plans import HOUR, MINUTE, a_problem, a_stop, a_team, as_plan, given_matrix, on_a_line, planned, problems
 from villagemap.plan_check import check_plan
 from villagemap.plans import NEVER, Lock, LunchRule, Window
 from villagemap.routing.explaining import apply_hint, explain
 from villagemap.routing.schedule import time_route
+from villagemap.routing.solving import Budget, solve
 from villagemap.routing.standing import Standing
 
 
@@ -59,6 +60,18 @@ def test_a_proof_is_of_the_cheapest_of_all_places(case):
                 assert min(backs) <= team.day_end_s
             elif one.code in {"window_missed", "no_lunch", "no_way", "order"}:
                 assert not backs
+
+
+@given(problems())
+@settings(max_examples=25, deadline=None)
+def test_what_the_solver_makes_is_accepted_explained_and_hinted_at(case):
+    problem, matrix = case
+    told = explain(problem, matrix, solve(problem, matrix, Budget(iterations=50), seed=1))
+    assert check_plan(problem, matrix, told) == []
+    for left in told.left_out:
+        for hint in left.hints:
+            new, better = apply_hint(problem, matrix, told, left.stop, hint)
+            assert check_plan(new, matrix, better) == []
 
 
 def test_the_least_minutes_are_asked_for():

@@ -309,7 +309,7 @@ def _lunch(route: Route, team: Team) -> Iterator[Breach]:
             yield Breach(code="lunch_missing", params={"start_at": rule.earliest_s, "end_at": rule.latest_s})
     elif done and lunch.after < done:
         return
-    elif rule is None or not due:
+    elif rule is None or not (due or 0 < done == lunch.after):  # straight behind what has happened it may have been had
         yield Breach(code="lunch_undue")
     else:
         yield from _lunch_as_ruled(lunch.begin_s, lunch.end_s, rule, late=0 < done == lunch.after)

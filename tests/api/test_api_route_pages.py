@@ -39,7 +39,8 @@ def cadre(session: Session, asking):
     add_user(session, "cadre", "a long password 1", name="镇干部", units=["town:449923101"])
     grant(session, "cadre", "town_cadre", places=["449923101"])
     client = asking(session.workspace)
-    client.post("/login", data={"name": "cadre", "password": "a long password 1"}, headers=HTML)
+    said = {"login": "cadre", "password": "a long password 1"}
+    client.post("/login", data=said, headers={"origin": "http://localhost"})
     return client
 
 

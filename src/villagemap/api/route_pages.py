@@ -13,7 +13,7 @@ from villagemap.api.deps import Asked, lang_given
 from villagemap.api.documents import answers
 from villagemap.api.frame import FORM_CSP, doors, framed, grouped_categories
 from villagemap.api.language import lang_of
-from villagemap.auth import Policy, permit
+from villagemap.auth import Policy
 from villagemap.flows.campaigns.sweep_views import list_sweeps
 from villagemap.flows.people.accounts import who
 from villagemap.flows.registry import Session
@@ -44,7 +44,6 @@ Lang = Annotated[str, Depends(lang_given)]
 @router.get("/routes", summary="Plans of routes as a page", responses=answers("text/html"))
 def routes_page(request: Request, session: Asked, lang: Lang) -> Response:
     """Every plan, and the form that asks for a new one."""
-    permit(session.actor, Policy.PLAN, "routes.page")
     shown = lang or lang_of(request.scope)
     return framed(request, "routes.html", session, _form(session, shown), lang=lang, csp=CHOOSE_CSP)
 
@@ -52,6 +51,7 @@ def routes_page(request: Request, session: Asked, lang: Lang) -> Response:
 def _form(session: Session, lang: str) -> dict[str, Any]:
     from villagemap.maps import json_block  # noqa: PLC0415 - Folium takes two seconds to import
 
+    told = _told(session, lang)  # asks whether the reader may plan
     workspace, may_sweep = session.workspace, Policy.SWEEP in session.actor.may
     running = [state.sweep for state in list_sweeps(session) if state.sweep.closed_at is None] if may_sweep else []
     towns = workspace.gazetteer().level(Level.TOWN)
@@ -62,7 +62,7 @@ def _form(session: Session, lang: str) -> dict[str, Any]:
         "towns": [(town.code or town.name, town.name) for town in towns],
         "groups": grouped_categories(session, lang),
         "sweeps": [(sweep.id, sweep.name) for sweep in running],
-        "block": Markup(json_block("villagemap-page", _told(session, lang))),  # noqa: S704 - escaped there
+        "block": Markup(json_block("villagemap-page", told)),  # noqa: S704 - escaped there
     }
 
 

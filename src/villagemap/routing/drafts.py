@@ -14,9 +14,12 @@ from villagemap.plans import NEVER, Route
 from villagemap.routing.schedule import Timed
 from villagemap.routing.terms import Terms, Worth
 
-TRIES = 40
+TRIES = 20
+IN_VAIN = 300
 SHUFFLE_UP_TO = 40
 REUNITED = 40
+PRESSED, NEAREST = 12, 6
+MOVING_ROUNDS, MOVED_TO = 4, 8
 
 
 class Draft:
@@ -96,7 +99,74 @@ class Draft:
             self.shorten(shift)
         self.fill()
         self._reunite()
+        self._press_in()
+        for _ in range(MOVING_ROUNDS):
+            if not self._move_about():
+                break
+            self.fill()
         return self
+
+    def units(self, shift: int) -> list[list[str]]:
+        """Stops of a route that go together: those of one village, others alone."""
+        units: dict[str, list[str]] = {}
+        for stop in self.routes[shift]:
+            village = "" if self.terms.problem.split_villages else self.terms.stop[stop].village
+            units.setdefault(village or f"\0{stop}", []).append(stop)
+        return list(units.values())
+
+    def _move_about(self) -> bool:
+        """Less driving by moving villages from one route to another, one time each; whether there was any."""
+        moved = False
+        for shift in range(len(self.routes)):
+            for unit in self.units(shift):
+                moved |= self._move(unit, shift)
+        return moved
+
+    def _move(self, unit: Sequence[str], shift: int) -> bool:
+        route = list(self.routes[shift])
+        rest = [stop for stop in route if stop not in unit]
+        saved = self.travel_s(shift, route) - self.travel_s(shift, rest)
+        if saved <= 0 or not (not rest or self.fits(shift, rest)):
+            return False
+        self.set(shift, rest)
+        others = [other for other in range(len(self.routes)) if other != shift]
+        for extra, to, at in self.places(unit[0], others)[:MOVED_TO]:
+            there = list(self.routes[to])
+            longer = [*there[:at], *unit, *there[at:]]
+            if extra >= saved:
+                break
+            if self.travel_s(to, longer) - self.travel_s(to, there) < saved:
+                self.set(to, [])
+                if self.takes(to, longer):
+                    return True
+                self.set(to, there)
+        self.set(shift, route)
+        return False
+
+    def _press_in(self) -> None:
+        """Put musts, and a stop of each village left out, where others give way to them, if that is worth more."""
+        terms, counted = self.terms, self.terms.weights.village > 0
+        left = [stop for stop in self.out if terms.open_to[stop]]
+        urgent = [stop for stop in left if terms.stop[stop].must or stop in terms.kept]
+        fresh = {terms.stop[stop].village: stop for stop in reversed(left) if counted and self._new_village(stop)}
+        gained = False
+        for stop in [*urgent[:PRESSED], *list(fresh.values())[:PRESSED]]:
+            nearest = dict.fromkeys(shift for _, shift, _ in self.places(stop, terms.open_to[stop], any_length=True))
+            for shift in list(nearest)[:NEAREST]:
+                other = self.copy()
+                if stop not in self._home and other.press(stop, shift) and other.worth() > self.worth():
+                    self.set_all(other.by_shift())
+                    gained = True
+        if gained:
+            self.fill()
+
+    def press(self, stop: str, shift: int) -> bool:
+        """Put a stop into a shift, leaving out what is worth least until all fits; False where it goes itself."""
+        _, _, at = self.places(stop, [shift], any_length=True)[0]
+        self._put(stop, shift, at)
+        while stop in self._home and not self.fits(shift, self.routes[shift]):
+            self.take_out(self._weakest(shift))
+        return stop in self._home
 
     def _reunite(self) -> None:
         """Villages of which something is left out are put in anew, all of it at once, where that gains something."""
@@ -171,23 +241,27 @@ class Draft:
         self.set(shift, stops)
         return True
 
-    def places(self, stop: str, shifts: Iterable[int]) -> list[tuple[int, int, int]]:
-        """(extra driving time, shift, how many calls before it) wherever a stop might go, cheapest first."""
+    def places(self, stop: str, shifts: Iterable[int], *, any_length: bool = False) -> list[tuple[int, int, int]]:
+        """(extra driving time, shift, how many calls before it) wherever a stop might go, cheapest first.
+
+        Where a shift has no room for it isn't told of, but with ``any_length``.
+        """
         leg_s, found = self.terms.timetable.leg_s, list[tuple[int, int, int]]()
+        work = self._work_s(stop)
         for shift in shifts:
             if not self._may(stop, shift):
                 continue
             team, _ = self.terms.shifts[shift]
             route = self.routes[shift]
-            spare = self._spare(shift) - self.terms.stop[stop].service_s
-            if spare < 0:
+            spare = self._spare(shift) - work
+            if spare < 0 and not any_length:
                 continue
             sites = [team.start, *route, team.end]
             for at in range(len(route) + 1):
                 before, after = sites[at], sites[at + 1]
                 whole = leg_s(before, after) if route else 0
                 extra = leg_s(before, stop) + leg_s(stop, after) - whole
-                if extra <= spare and extra < NEVER // 2:
+                if (extra <= spare or any_length) and extra < NEVER // 2:
                     found.append((extra, shift, at))
         return sorted(found)
 
@@ -195,7 +269,12 @@ class Draft:
         """A shift's length beyond driving, work and lunch: no more than that can come in."""
         route = self.time(shift).route
         work = sum(call.leave_s - call.begin_s for call in route.calls)
-        return self.terms.room_s[shift] - route.travel_s - work + (self.terms.problem.setup_s if route.calls else 0)
+        return self.terms.room_s[shift] - route.travel_s - work
+
+    def _work_s(self, stop: str) -> int:
+        """A stop's least work: a set-up may be shared by those of its spot."""
+        one = self.terms.stop[stop]
+        return one.service_s if one.spot else one.service_s + self.terms.problem.setup_s
 
     def _fitting(self, stops: Sequence[str]) -> list[str]:
         """Those of the stops that some shift has room enough to drive to and serve, whatever else may forbid it."""
@@ -203,7 +282,7 @@ class Draft:
             return []
         row, legs = self.terms.timetable.row, self.terms.matrix.duration_s
         rows = np.array([row[stop] for stop in stops], np.intp)
-        work = np.array([self.terms.stop[stop].service_s for stop in stops], np.int64)
+        work = np.array([self._work_s(stop) for stop in stops], np.int64)
         fitting = np.zeros(len(stops), bool)
         for shift, (team, _) in enumerate(self.terms.shifts):
             route = self.routes[shift]
@@ -249,8 +328,18 @@ class Draft:
                 (fresh if first and village else rest).append(stop)
             urgent = [stop for stop in left if self.terms.stop[stop].must or stop in self.terms.kept]
             order = dict.fromkeys([*urgent, *fresh, *rest])
-            if not sum(self.insert(stop) for stop in order):
+            if not self._put_in(order):
                 return
+
+    def _put_in(self, stops: Iterable[str]) -> bool:
+        """Put in one stop after another until many in a row have not fitted; whether any did."""
+        any_did, in_vain = False, 0
+        for stop in stops:
+            did = self.insert(stop)
+            any_did, in_vain = any_did or did, 0 if did else in_vain + 1
+            if in_vain == IN_VAIN:
+                break
+        return any_did
 
     # Mending and shortening
 

@@ -104,7 +104,7 @@ def _moves(draft: Draft, before: dict[str, int], longest: str) -> Iterator[_Chan
     for shift, (team, _) in enumerate(terms.shifts):
         if team.id != longest:
             continue
-        for unit in _units(draft, shift):
+        for unit in draft.units(shift):
             rest = tuple(stop for stop in draft.routes[shift] if stop not in unit)
             saved = draft.travel_s(shift, draft.routes[shift]) - draft.travel_s(shift, rest)
             work = sum(terms.stop[stop].service_s + terms.problem.setup_s for stop in unit)
@@ -114,12 +114,3 @@ def _moves(draft: Draft, before: dict[str, int], longest: str) -> Iterator[_Chan
                 merit = _merit(before, change, extra - saved)
                 if merit > 0:
                     yield _Change(merit, ((shift, rest), (to, (*route[:at], *unit, *route[at:]))))
-
-
-def _units(draft: Draft, shift: int) -> list[list[str]]:
-    """Stops of a route that go together: those of one village, others alone."""
-    units: dict[str, list[str]] = {}
-    for stop in draft.routes[shift]:
-        village = "" if draft.terms.problem.split_villages else draft.terms.stop[stop].village
-        units.setdefault(village or f"\0{stop}", []).append(stop)
-    return list(units.values())

@@ -214,6 +214,7 @@ class _Rest:
                 self.standing.put(shift, [*order[:at], stop.id, *order[at + 1 :]])
                 self.fill()
                 self.pool += others
+        self.fill()  # an exchange may have left room for a third
 
     def _replaceable(self, stop: Stop, covered: set[str]) -> tuple[Shift, int] | None:
         """The call of the least worth below that of a stop that it could take the place of."""

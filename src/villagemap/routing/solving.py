@@ -156,6 +156,8 @@ class _Run:
                     self.stopped = True
                     break
         self._keep(Draft(self.terms, self.model.routes(self.search_of.best)))
+        if self.fair_search and self.fair_model:
+            self._keep(Draft(self.terms, self.fair_model.routes(self.fair_search.best)))
 
     @property
     def iterations(self) -> int:
@@ -205,10 +207,8 @@ class _Run:
 
     def _fairest(self, best: Draft) -> Draft:
         """The plan with even working time: the best made even, or the other search's if that drives less."""
-        found = [balanced(best)]
-        if self.fair_search and self.fair_model:
-            found.append(balanced(Draft(self.terms, self.fair_model.routes(self.fair_search.best)).made()))
         most = self.problem.spread_percent
+        found = [balanced(best), *([balanced(self.drafts[-1])] if self.fair_search else [])]
 
         def fair(draft: Draft) -> tuple[Worth, float, int]:
             return draft.worth()[:-1], -max(spread(draft), most), -draft.driving_s()

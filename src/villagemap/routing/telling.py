@@ -128,16 +128,6 @@ class Teller:
         return self.sites.get(site, site)
 
 
-def told_left_out(problem: Problem, left: LeftOut, lang: str) -> dict[str, Any]:
-    """Why a stop is left out, as sentences: ``why``, ``proof`` (one a shift) and ``hints``."""
-    return Teller(problem, lang).left_out(left)
-
-
-def told_breach(problem: Problem, breach: Breach, lang: str) -> str:
-    """What is wrong with a plan, as a sentence."""
-    return Teller(problem, lang).breach(breach)
-
-
 def _clock(seconds: int) -> str:
     return f"{seconds // HOUR_S:02}:{seconds // MINUTE_S % 60:02}"
 

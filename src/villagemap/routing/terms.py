@@ -1,8 +1,8 @@
 """What a problem allows and what its stops are worth, worked out once: who may call where, and prizes in seconds.
 
 Objectives are lexicographic in the person's order. The search weighs them: one second of driving costs 1, and what
-stands before travel is worth tens of usual detours for each step up (priority, village, must, keep); what stands behind
-travel is worth about one usual detour, so that it is had where it lies at hand.
+stands before travel is worth ten usual detours and any trip there alone, and tens of times that for each step up
+(village, must, keep); what stands behind travel is worth about one usual detour: it is had where it lies at hand.
 """
 
 from collections import defaultdict
@@ -19,6 +19,9 @@ DETOURS = 10
 """How many usual detours a stop of mean priority is worth, where priority stands before travel (1-3 units a point)."""
 STEP = 30
 """How much more a village counts than a stop, a must than a village, a kept stop than a must."""
+
+SAMPLE = 300
+"""Of so many stops, evenly taken, a usual detour is the median."""
 
 Worth = tuple[int, ...]
 Seconds = npt.NDArray[np.int64]
@@ -49,12 +52,12 @@ class Terms:
         self.kept = {lock.stop for lock in problem.locks if lock.keep}
         self.position = {lock.stop: lock.position for lock in problem.locks if lock.position}
         self.room_s = [team.day_end_s - team.day_start_s - lunch_s(team) for team, _ in self.shifts]
+        self._reach = _Reach(self)
         self.open_to = self._open()
         self.weights = self._weighed()
 
     def _open(self) -> dict[str, frozenset[int]]:
         """The shifts that may call at each stop: rules, locks, a way there and back, and time enough for it alone."""
-        reach = _Reach(self)
         locks = {stop.id: [lock for lock in self.problem.locks if lock.stop == stop.id] for stop in self.problem.stops}
         return {
             stop.id: frozenset(
@@ -67,7 +70,7 @@ class Terms:
                     lock.team in ("", team.id) and lock.day in (0, day) and lock.not_day != day
                     for lock in locks[stop.id]
                 )
-                and reach.fits(team, stop)
+                and self._reach.fits(team, stop)
             )
             for stop in self.problem.stops
         }
@@ -76,14 +79,15 @@ class Terms:
         wanted = [self.stop[stop] for stop, shifts in self.open_to.items() if shifts]
         if not wanted:
             return Weights(1.0, 1, 1, 1, 1)
-        detour = _usual_detour(self.matrix, [stop.id for stop in wanted])
+        detour = _usual_detour(self.matrix, wanted)
+        trips = (min(self._reach.trip_s(self.shifts[n][0], s) for n in self.open_to[s.id]) for s in wanted)
         points = sum(stop.priority for stop in wanted) / len(wanted) or 1.0
         order = self.problem.objectives
         first = order.index(Objective.TRAVEL) if Objective.TRAVEL in order else len(order)
         cover, priority = Objective.COVER in order, Objective.PRIORITY in order
         early_cover = cover and order.index(Objective.COVER) < first
         early_priority = not priority or order.index(Objective.PRIORITY) < first
-        stop = detour * (DETOURS if early_priority else 1)
+        stop = max(detour * DETOURS, *trips) if early_priority else detour
         village = stop * STEP if cover else 0
         if cover and not early_cover:
             village = 2 * detour
@@ -147,6 +151,11 @@ class _Reach:
         self._from = {site: _least(seconds[self._row[site]], seconds) for site in sorted(sites)}
         self._to = {site: _least(seconds[:, self._row[site]], backwards) for site in sorted(sites)}
 
+    def trip_s(self, team: Team, stop: Stop) -> int:
+        """The least driving time to the stop alone and back."""
+        row = self._row[stop.id]
+        return int(self._from[team.start][row] + self._to[team.end][row])
+
     def fits(self, team: Team, stop: Stop) -> bool:
         """Whether the team could call at the stop if it were the only one; exact where the matrix is metric."""
         row = self._row[stop.id]
@@ -176,13 +185,16 @@ def _least(direct: Seconds, legs: Seconds) -> Seconds:
     return best
 
 
-def _usual_detour(matrix: Matrix, stops: Sequence[str]) -> int:
-    """Median over the stops of the way to the nearest other and back, at least a minute."""
+def _usual_detour(matrix: Matrix, stops: Sequence[Stop]) -> int:
+    """Median over the stops of the way to the nearest that lies in another village and back; at least a minute."""
     row = matrix.index()
-    rows = np.array([row[stop] for stop in stops], np.intp)
-    away = np.where(np.eye(len(rows), dtype=bool), NEVER, matrix.duration_s[np.ix_(rows, rows)])
-    if len(rows) < 2:  # noqa: PLR2004 - one alone has no other
-        return 600
-    least = np.minimum(away.min(axis=0), NEVER) + np.minimum(away.min(axis=1), NEVER)
-    near = least[least < NEVER]
-    return max(60, int(np.median(near))) if len(near) else 600
+    some = stops[:: max(1, len(stops) // SAMPLE)]
+    rows = np.array([row[stop.id] for stop in stops], np.intp)
+    ours = np.array([row[stop.id] for stop in some], np.intp)
+    number: dict[str, int] = {}
+    home = np.array([number.setdefault(stop.village or stop.id, len(number)) for stop in stops])
+    same = np.array([number[stop.village or stop.id] for stop in some])[:, None] == home
+    there = np.where(same, NEVER, matrix.duration_s[np.ix_(ours, rows)]).min(axis=1)
+    back = np.where(same, NEVER, matrix.duration_s[np.ix_(rows, ours)].T).min(axis=1)
+    both = (there + back)[(there < NEVER) & (back < NEVER)]
+    return max(60, int(np.median(both))) if len(both) else 600

@@ -1,5 +1,6 @@
 """VROOM's plan of the same nodes, where pyvroom is installed, as routes to begin with."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -44,7 +45,25 @@ def first_routes(terms: Terms, nodes: Sequence[Node]) -> dict[int, list[str]]:
     for kind, shift, job in steps[["type", "vehicle_id", "id"]].itertuples(index=False) if len(steps) else ():
         if kind == "job":
             routes.setdefault(int(shift), []).extend(places[int(job)].stops)
-    return routes
+    return _in_order(
+        terms, routes, {shift: frozenset(n for rule, n in rules.items() if shift in rule) for shift in shifts}
+    )
+
+
+def _in_order(terms: Terms, routes: dict[int, list[str]], skills: dict[int, frozenset[int]]) -> dict[int, list[str]]:
+    """The routes with those of shifts that are alike in the order of their first stops.
+
+    VROOM gives one plan again but for which of two like vehicles drives which route.
+    """
+    alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    for shift, able in skills.items():
+        team, _ = terms.shifts[shift]
+        hours = (team.start, team.end, team.day_start_s, team.day_end_s, team.lunch, team.most_stops)
+        alike[*hours, able].append(shift)
+    found: dict[int, list[str]] = {}
+    for shifts in alike.values():
+        found |= dict(zip(shifts, sorted(routes[shift] for shift in shifts if shift in routes), strict=False))
+    return found
 
 
 def _jobs(terms: Terms, places: Sequence[Node]) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from villagemap.flows.registry import Session, flow
 from villagemap.flows.routes.kept import KeptPlan, show_plan
 from villagemap.model import BBox, Level, Place
 from villagemap.places import Gazetteer
+from villagemap.plans import Site, Stop
 
 if TYPE_CHECKING:
     from villagemap.maps import RouteMap
@@ -71,8 +72,9 @@ def plan_map(
     return route_map(view)
 
 
+@flow("plans.area", Policy.PLAN)
 def county_bbox(session: Session) -> BBox:
-    """The extent of all towns.
+    """The extent of all towns: what a form for a plan shows.
 
     Raises
     ------
@@ -90,7 +92,7 @@ def county_bbox(session: Session) -> BBox:
 
 def _plan_bbox(kept: KeptPlan) -> BBox | None:
     """The extent of a plan's stops and depots; None in one without coordinates."""
-    sites = (*kept.problem.stops, *kept.problem.sites)
+    sites: tuple[Stop | Site, ...] = (*kept.problem.stops, *kept.problem.sites)
     placed = [(site.lon, site.lat) for site in sites if site.lon is not None and site.lat is not None]
     if not placed:
         return None
