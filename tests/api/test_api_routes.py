@@ -48,8 +48,8 @@ ROUTERS = (
 SAMPLES = {
     "code": "449923101", "collection": "towns", "draw": "none", "form": "txt", "job": "none", "name": "none",
     "issue_id": "019c0000-0000-7000-8000-000000000001",
-    "path": "map.css", "plan": "none", "seal": "none", "start": "0123456789abcdef", "sweep": "none", "town": "449923101",
-    "x": "207", "y": "112", "zoom": "8",
+    "path": "map.css", "plan": "none", "seal": "none", "start": "0123456789abcdef", "sweep": "none",
+    "town": "449923101", "x": "207", "y": "112", "zoom": "8",
 }  # fmt: skip
 WRITES = {(route.path, *route.methods) for router in ROUTERS for route in router.routes if "GET" not in route.methods}
 PATHS = sorted(
