@@ -91,8 +91,8 @@ class Draft:
         """See `Terms.worth`."""
         return self.terms.worth(self._home, self.driving_s())
 
-    def made(self) -> "Draft":
-        """The draft itself, mended, filled and shortened."""
+    def made(self, *, even: bool = False) -> "Draft":
+        """The draft itself, mended, filled and shortened; ``even`` leaves villages with the teams they are with."""
         self.mend()
         self.fill()
         for shift in range(len(self.routes)):
@@ -100,7 +100,7 @@ class Draft:
         self.fill()
         self._reunite()
         self._press_in()
-        for _ in range(MOVING_ROUNDS):
+        for _ in range(0 if even else MOVING_ROUNDS):
             if not self._move_about():
                 break
             self.fill()

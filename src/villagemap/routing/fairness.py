@@ -108,7 +108,9 @@ def _moves(draft: Draft, before: dict[str, int], longest: str) -> Iterator[_Chan
             rest = tuple(stop for stop in draft.routes[shift] if stop not in unit)
             saved = draft.travel_s(shift, draft.routes[shift]) - draft.travel_s(shift, rest)
             work = sum(terms.stop[stop].service_s + terms.problem.setup_s for stop in unit)
-            for extra, to, at in draft.places(unit[0], others)[:PLACES]:
+            without = draft.copy()
+            without.set(shift, rest)
+            for extra, to, at in without.places(unit[0], others)[:PLACES]:
                 route = draft.routes[to]
                 change = {longest: -saved - work, terms.shifts[to][0].id: extra + work}
                 merit = _merit(before, change, extra - saved)

@@ -157,7 +157,7 @@ class _Run:
                     break
         self._keep(Draft(self.terms, self.model.routes(self.search_of.best)))
         if self.fair_search and self.fair_model:
-            self._keep(Draft(self.terms, self.fair_model.routes(self.fair_search.best)))
+            self.drafts.append(Draft(self.terms, self.fair_model.routes(self.fair_search.best)).made(even=True))
 
     @property
     def iterations(self) -> int:
