@@ -47,8 +47,8 @@ def test_routes_are_rows_with_the_leg_that_leads_there(plan: RoutePlan):
 
 
 def test_what_was_left_out_says_why_and_what_would_help(county: County):
-    plan = county.plan_routes(teams=[{"day_end": "10:00"}], stops=[{"place": "没有"}, {"place": "v4"}, {"place": "v12"}],
-                              iterations=20)  # fmt: skip
+    stops = [{"place": "没有"}, {"place": "v4"}, {"place": "v12"}]
+    plan = county.plan_routes(teams=[{"day_end": "10:00"}], stops=stops, iterations=20)
     left = plan.left_out.set_index("stop")
     assert "s1" in left.index
     assert left["why"].str.len().min() > 0
