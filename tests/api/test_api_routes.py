@@ -92,7 +92,8 @@ def test_nothing_else_is_written(client, method):
         ("/issues/{issue_id}/photos", "POST"),
         ("/jobs/{job}/stop", "POST"), ("/plans", "POST"), ("/plans/{plan}/locks", "POST"),
         ("/plans/{plan}/moves", "POST"), ("/plans/{plan}/replan", "POST"), ("/plans/{plan}/try", "POST"),
-        ("/plans/{plan}/undo", "POST"), ("/link", "POST"), ("/login", "POST"), ("/logout", "POST"), ("/meetings", "POST"), ("/report", "POST"),
+        ("/plans/{plan}/undo", "POST"),
+        ("/link", "POST"), ("/login", "POST"), ("/logout", "POST"), ("/meetings", "POST"), ("/report", "POST"),
         ("/sweeps/{sweep}/board", "POST"), ("/sweeps/{sweep}/check-in", "POST"), ("/sweeps/{sweep}/close", "POST"),
         ("/sweeps/{sweep}/visits", "POST"),
     } == WRITES  # fmt: skip
