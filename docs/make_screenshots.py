@@ -75,7 +75,7 @@ def draw_route(page: Page, address: str, folder: Path) -> None:
         "choose": {"towns": [town["properties"]["code"] for town in towns], "villages": "all", "issues": False},
         "iterations": 3000,
     }
-    job = page.request.post(f"{address}/plans", data=plan).json()["href"]
+    job = page.request.post(f"{address}/plans", data=plan, headers={"origin": address}).json()["href"]
     answer = {"status": "queued"}
     while answer["status"] in {"queued", "running"}:
         time.sleep(0.5)
