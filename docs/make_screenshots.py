@@ -62,6 +62,28 @@ def draw(page: Page, address: str, folder: Path) -> None:
     page.wait_for_selector("[data-drawn]")
     page.wait_for_load_state("networkidle")
     page.screenshot(path=folder / "town-map.png")
+    draw_route(page, address, folder)
+
+
+def draw_route(page: Page, address: str, folder: Path) -> None:
+    """A plan made for the occasion: two teams, three days, the villages of three towns."""
+    towns = page.request.get(f"{address}/collections/towns/items").json()["features"][:3]
+    plan = {
+        "name": "三月督查",
+        "days": {"first": "2026-03-23", "count": 3},
+        "teams": [{"id": "a", "name": "一组"}, {"id": "b", "name": "二组"}],
+        "choose": {"towns": [town["properties"]["code"] for town in towns], "villages": "all", "issues": False},
+        "iterations": 3000,
+    }
+    job = page.request.post(f"{address}/plans", data=plan, headers={"origin": address}).json()["href"]
+    answer = {"status": "queued"}
+    while answer["status"] in {"queued", "running"}:
+        time.sleep(0.5)
+        answer = page.request.get(f"{address}{job}").json()
+    page.goto(f"{address}/routes/{answer['result']['plan']}")
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(1000)
+    page.screenshot(path=folder / "route-plan.png")
 
 
 def main() -> None:

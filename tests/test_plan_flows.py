@@ -28,6 +28,7 @@ from villagemap.flows.routes.legs import plan_legs
 from villagemap.flows.routes.planning import check_kept, make_plan, told_progress
 from villagemap.flows.routes.replanning import read_happened, replan_day, told_changes
 from villagemap.flows.routes.request import UnreadableRequestError, read_request
+from villagemap.flows.routes.seals import check_seal, make_seal
 from villagemap.flows.routes.telling import tell_plan
 from villagemap.flows.upkeep.backups import back_up
 from villagemap.flows.upkeep.restoring import restore
@@ -193,6 +194,16 @@ def test_undo_goes_back_step_by_step_and_nothing_is_lost(session, kept):
 def test_a_lock_of_what_is_not_there_is_refused(session, kept, lock):
     with pytest.raises(NotFoundError):
         set_locks(session, kept.id, [lock])
+
+
+def test_a_seal_outlives_changes_and_tells_them(session, kept):
+    seal = make_seal(session, f"plan/{kept.id}")
+    assert show_plan(session, kept.id).sealed
+    moved = keep_moves(session, kept.id, [Move(stop="v4", out=True)], force=True)
+    back = undo(session, kept.id, revision=moved.revision)
+    assert (back.sealed, back.digest) == (True, kept.digest)
+    found = check_seal(session, seal.id)
+    assert (found.holds, found.intact) == (True, True)
 
 
 # During the day

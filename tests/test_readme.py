@@ -45,6 +45,8 @@ def take(words: list[str], folder: Path, said: str = "") -> subprocess.Completed
 def follow(page: str, folder: Path) -> list[subprocess.CompletedProcess[str]]:
     """Take all of the five steps but the last one, which serves."""
     shutil.copytree(ROOT / "docs" / "examples", folder / "docs" / "examples")
+    (folder / "geodata").mkdir()
+    shutil.copy(ROOT / "geodata" / "roads.geojson", folder / "geodata")
     *written, serving = steps(page)
     assert serving[0] == "serve"
     return [take(words, folder) for words in written]

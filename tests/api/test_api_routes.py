@@ -11,8 +11,10 @@ from villagemap.api import (
     draws,
     features,
     issues,
+    jobs,
     login_pages,
     pages,
+    plans,
     route_pages,
     scores,
     sweep_pages,
@@ -39,14 +41,15 @@ PUBLIC = {
 """What shows nothing of a county's issues and places."""
 
 ROUTERS = (
-    assets.router, assets.favicon, draws.router, features.router, issues.router, login_pages.router, pages.router,
-    route_pages.router, scores.router, sweep_pages.router, sweeps.router, tiles.router, work.router,
+    assets.router, assets.favicon, draws.router, features.router, issues.router, jobs.router, login_pages.router,
+    pages.router, plans.router, route_pages.router, scores.router, sweep_pages.router, sweeps.router, tiles.router,
+    work.router,
 )  # fmt: skip
 SAMPLES = {
-    "code": "449923101", "collection": "towns", "draw": "none", "name": "none",
+    "code": "449923101", "collection": "towns", "draw": "none", "form": "txt", "job": "none", "name": "none",
     "issue_id": "019c0000-0000-7000-8000-000000000001",
-    "path": "map.css", "plan": "none", "seal": "none", "start": "0123456789abcdef", "sweep": "none", "town": "449923101",
-    "x": "207", "y": "112", "zoom": "8",
+    "path": "map.css", "plan": "none", "seal": "none", "start": "0123456789abcdef", "sweep": "none",
+    "town": "449923101", "x": "207", "y": "112", "zoom": "8",
 }  # fmt: skip
 WRITES = {(route.path, *route.methods) for router in ROUTERS for route in router.routes if "GET" not in route.methods}
 PATHS = sorted(
@@ -87,6 +90,9 @@ def test_nothing_else_is_written(client, method):
         ("/draws/{draw}/open", "POST"), ("/draws/{draw}/results", "POST"), ("/seals", "POST"),
         ("/seals/{seal}/open", "POST"), ("/issues/{issue_id}/actions/{code}", "POST"),
         ("/issues/{issue_id}/photos", "POST"),
+        ("/jobs/{job}/stop", "POST"), ("/plans", "POST"), ("/plans/{plan}/locks", "POST"),
+        ("/plans/{plan}/moves", "POST"), ("/plans/{plan}/replan", "POST"), ("/plans/{plan}/try", "POST"),
+        ("/plans/{plan}/undo", "POST"),
         ("/link", "POST"), ("/login", "POST"), ("/logout", "POST"), ("/meetings", "POST"), ("/report", "POST"),
         ("/sweeps/{sweep}/board", "POST"), ("/sweeps/{sweep}/check-in", "POST"), ("/sweeps/{sweep}/close", "POST"),
         ("/sweeps/{sweep}/visits", "POST"),

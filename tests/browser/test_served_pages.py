@@ -135,7 +135,7 @@ def test_the_language_goes_along(page, sample):
 def test_the_keyboard_is_enough(page, sample):
     page.goto(sample)
     first = page.locator("tbody a").first
-    for _ in range(5):
+    for _ in range(12):
         page.keyboard.press("Tab")
         if first.evaluate("link => link === document.activeElement"):
             break

@@ -145,7 +145,8 @@ def _least_work(terms: Terms, stops: Sequence[str]) -> int:
     row, legs = terms.timetable.row, terms.matrix.duration_s
     own = np.array([row[stop] for stop in terms.villages[terms.stop[stops[0]].village]], np.intp)
     rows = np.array([row[stop] for stop in stops], np.intp)
-    entering = np.delete(legs, own, axis=0)[:, rows]
+    entering = legs[:, rows]
+    entering[own] = NEVER  # from elsewhere
     return min(_work(terms, terms.stop[stop]) + int(leg) for stop, leg in zip(stops, entering.min(axis=0), strict=True))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from villagemap.auth import Policy
-from villagemap.errors import AmbiguousError, BadInputError, NotFoundError
+from villagemap.errors import AmbiguousError, NotFoundError
 from villagemap.flows.campaigns.sweep_views import coverage
 from villagemap.flows.cases.choosing import choose_issues
 from villagemap.flows.narrowing import may_on, visible
@@ -20,6 +20,14 @@ from villagemap.texts import DEFAULT_LANG, text
 from villagemap.workflow import RUNNING
 
 MINUTE_S = 60
+
+
+class _UnplannableError(Exception):
+    """A stop can't be planned as it was said; ``code`` is a finding's."""
+
+    def __init__(self, code: str, **params: str | int) -> None:
+        super().__init__(code)
+        self.code, self.params = code, params
 
 
 @dataclass(slots=True)
@@ -60,8 +68,11 @@ class Stops:
         """One stop as it was written."""
         try:
             draft = self._draft(told, word)
-        except (NotFoundError, AmbiguousError, BadInputError) as fault:
+        except (NotFoundError, AmbiguousError) as fault:
             self._out(word, fault.code, **{n: v for n, v in fault.params.items() if isinstance(v, str | int)})
+            return
+        except _UnplannableError as fault:
+            self._out(word, fault.code, **fault.params)
             return
         if draft is not None and self._lacks_row(draft.stop):
             self._out(draft.stop.id, "not_in_matrix")
@@ -103,14 +114,14 @@ class Stops:
 
         Raises
         ------
-        BadInputError
+        _UnplannableError
             ``windows_backwards``
         """
         windows = [(first, last, Window(seconds(first), seconds(last))) for first, last in told.windows]
         sound = [window for _, _, window in windows if window.start_s <= window.end_s]
         wrong = ", ".join(f"{first}-{last}" for first, last, window in windows if window.start_s > window.end_s)
         if windows and not sound:
-            raise BadInputError("windows_backwards", windows=wrong)
+            raise _UnplannableError("windows_backwards", windows=wrong)
         if wrong:
             self.findings.append(Finding(code="window_backwards", stop=word, params={"windows": wrong}))
         return tuple(sorted(sound, key=lambda window: window.start_s))
@@ -120,13 +131,13 @@ class Stops:
 
         Raises
         ------
-        BadInputError
+        _UnplannableError
             ``no_known_team``
         """
         known = tuple(dict.fromkeys(team for team in told.teams if team in self.teams))
         strange = ", ".join(team for team in told.teams if team not in self.teams)
         if told.teams and not known:
-            raise BadInputError("no_known_team", teams=strange)
+            raise _UnplannableError("no_known_team", teams=strange)
         if strange:
             self.findings.append(Finding(code="unknown_team", stop=word, params={"teams": strange}))
         return known
@@ -136,7 +147,7 @@ class Stops:
         known = tuple(sorted({day for day in told.days if day <= self.days}))
         beyond = ", ".join(str(day) for day in told.days if day > self.days)
         if told.days and not known:
-            raise BadInputError("no_such_day", days=beyond, count=self.days)
+            raise _UnplannableError("no_such_day", days=beyond, count=self.days)
         if beyond:
             self.findings.append(Finding(code="day_beyond", stop=word, params={"days": beyond, "count": self.days}))
         return known
