@@ -143,9 +143,18 @@ def problems(draw):
 
 
 @settings(max_examples=150, deadline=None)
-@given(problems(), st.booleans())
-def test_every_plan_keeps_to_the_rules_and_tells_what_it_left_out(asked, vroom):
-    problem, matrix = asked
+@given(problems())
+def test_every_plan_keeps_to_the_rules_and_tells_what_it_left_out(asked):
+    hold_to_the_rules(*asked, vroom=False)
+
+
+@settings(max_examples=8, deadline=None)
+@given(problems())
+def test_so_does_a_plan_begun_with_vroom_s(asked):
+    hold_to_the_rules(*asked, vroom=True)
+
+
+def hold_to_the_rules(problem: Problem, matrix: Matrix, *, vroom: bool):
     plan = solve(problem, matrix, FEW, vroom=vroom)
     assert check_plan(problem, matrix, plan) == []
     everywhere = [*called(plan), *(left.stop for left in plan.left_out)]
@@ -303,7 +312,7 @@ def test_5000_stops_end_in_time():
 def test_nobody_and_nothing():
     problem, matrix = county(5)
     for empty in (replace(problem, teams=()), replace(problem, stops=()), replace(problem, teams=(), stops=())):
-        plan = solve(empty, matrix, Budget(seconds=1))
+        plan = solve(empty, matrix, Budget(seconds=1), vroom=False)
         assert plan.routes == ()
         assert len(plan.left_out) == len(empty.stops)
 
@@ -344,3 +353,11 @@ def test_missing_team_days_are_bounded_from_below():
     assert missing_team_days(enough, matrix, solve(enough, matrix, Budget(iterations=300))) is None
     fewer = a_problem(problem.stops, problem.teams, days=missing.bound)  # one less than the bound and today
     assert solve(fewer, matrix, Budget(iterations=300)).figures.villages < 60
+
+
+def test_a_vroom_that_doesn_t_end_is_done_without(monkeypatch):
+    problem, matrix = county(20, teams=1, days=2)
+    monkeypatch.setattr("villagemap.routing.warm.WAIT_S", 0.01)
+    plan = solve(problem, matrix, FEW)
+    assert plan.solver == "pyvrp 0.14.1"
+    assert plan.routes == solve(problem, matrix, FEW, vroom=False).routes

@@ -1,11 +1,13 @@
 """VROOM's plan of the same nodes, where pyvroom is installed, as routes to begin with."""
 
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-import numpy as np
+import orjson
 
 from villagemap.routing.model import FORBIDDEN_S, legs_between
 from villagemap.routing.nodes import Node
@@ -13,12 +15,12 @@ from villagemap.routing.terms import Terms, lunch_s
 
 MOST_NODES = 150
 """VROOM can't be stopped early; so many it solves in about half a second."""
-LEVEL = 0
-"""How far it explores, 0 to 5; the search goes further by itself."""
+WAIT_S = 5.0
+"""How long it is waited for; it needs about a second, the start of its process included."""
 
 
 def first_routes(terms: Terms, nodes: Sequence[Node]) -> dict[int, list[str]]:
-    """Stops in order by shift; empty where VROOM isn't installed or there are too many nodes for it to be quick."""
+    """Stops in order by shift; empty where VROOM isn't installed, has too many nodes to be quick, or doesn't end."""
     whole: dict[int, Node] = {}
     for node in nodes:
         whole[node.family] = max(node, whole.get(node.family, node), key=lambda one: len(one.stops))
@@ -26,28 +28,55 @@ def first_routes(terms: Terms, nodes: Sequence[Node]) -> dict[int, list[str]]:
     shifts = [n for n in range(len(terms.shifts)) if any(n in node.open_to for node in places)]
     if find_spec("vroom") is None or not shifts or len(places) > MOST_NODES:
         return {}
-    import vroom  # noqa: PLC0415 - optional
-
-    problem = vroom.Input()
-    sites = sorted({site for n in shifts for site in (terms.shifts[n][0].start, terms.shifts[n][0].end)})
-    legs = legs_between(terms, places, sites, FORBIDDEN_S).astype(np.uint32)
-    problem.set_durations_matrix("car", legs)
     rules = {rule: number for number, rule in enumerate(dict.fromkeys(node.open_to for node in places))}
-    for number, job in enumerate(_jobs(terms, places)):
-        problem.add_job(vroom.Job(number, number, skills={rules[places[number].open_to]}, **job))
-    for shift in shifts:
-        team, _ = terms.shifts[shift]
-        start, end = (len(places) + sites.index(site) for site in (team.start, team.end))
-        skills = {number for rule, number in rules.items() if shift in rule}
-        problem.add_vehicle(vroom.Vehicle(shift, start, end, profile="car", skills=skills, **_day(terms, shift)))
-    steps = problem.solve(exploration_level=LEVEL, nb_threads=1).routes
-    routes: dict[int, list[str]] = {}
-    for kind, shift, job in steps[["type", "vehicle_id", "id"]].itertuples(index=False) if len(steps) else ():
-        if kind == "job":
-            routes.setdefault(int(shift), []).extend(places[int(job)].stops)
-    return _in_order(
-        terms, routes, {shift: frozenset(n for rule, n in rules.items() if shift in rule) for shift in shifts}
-    )
+    able = {shift: frozenset(number for rule, number in rules.items() if shift in rule) for shift in shifts}
+    sites = sorted({site for n in shifts for site in (terms.shifts[n][0].start, terms.shifts[n][0].end)})
+    asked = {
+        "legs": legs_between(terms, places, sites, FORBIDDEN_S).tolist(),
+        "jobs": [job | {"rule": rules[node.open_to]} for job, node in zip(_jobs(terms, places), places, strict=True)],
+        "vehicles": {
+            str(shift): _vehicle(terms, shift, len(places), sites) | {"rules": sorted(able[shift])} for shift in shifts
+        },
+    }
+    found = _run(asked)
+    return _in_order(terms, {int(n): [s for job in jobs for s in places[job].stops] for n, jobs in found.items()}, able)
+
+
+def _run(asked: dict[str, Any]) -> dict[str, list[int]]:
+    """What VROOM makes of it in a process of its own; nothing where it fails or takes too long."""
+    words = [sys.executable, "-m", "villagemap.routing.vroom_child"]
+    try:
+        done = subprocess.run(words, input=orjson.dumps(asked), capture_output=True, timeout=WAIT_S, check=True)  # noqa: S603 - our own
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError, OSError):
+        return {}
+    found: dict[str, list[int]] = orjson.loads(done.stdout)
+    return found
+
+
+def _jobs(terms: Terms, places: Sequence[Node]) -> Iterator[dict[str, Any]]:
+    """What VROOM is told of each node; its priorities go to 100, which musts have."""
+    prizes = [sum(terms.prize(terms.stop[stop]) for stop in node.stops) for node in places]
+    for node, prize in zip(places, prizes, strict=True):
+        urgent = any(terms.stop[stop].must or stop in terms.kept for stop in node.stops)
+        yield {
+            "work_s": node.work_s,
+            "load": len(node.stops),
+            "priority": 100 if urgent else round(90 * prize / max(prizes)),
+            "windows": [(window.start_s, window.end_s) for window in node.windows],
+        }
+
+
+def _vehicle(terms: Terms, shift: int, places: int, sites: Sequence[str]) -> dict[str, Any]:
+    """What VROOM is told of a shift: depots, hours, the bound on stops, and lunch where it may be due."""
+    team, _ = terms.shifts[shift]
+    lunch = team.lunch if lunch_s(team) else None
+    return {
+        "start": places + sites.index(team.start),
+        "end": places + sites.index(team.end),
+        "hours": (team.day_start_s, team.day_end_s),
+        "room": team.most_stops if team.most_stops is not None else len(terms.stop),
+        "lunch": (lunch.earliest_s, lunch.latest_s, lunch.duration_s) if lunch else None,
+    }
 
 
 def _in_order(terms: Terms, routes: dict[int, list[str]], skills: dict[int, frozenset[int]]) -> dict[int, list[str]]:
@@ -64,32 +93,3 @@ def _in_order(terms: Terms, routes: dict[int, list[str]], skills: dict[int, froz
     for shifts in alike.values():
         found |= dict(zip(shifts, sorted(routes[shift] for shift in shifts if shift in routes), strict=False))
     return found
-
-
-def _jobs(terms: Terms, places: Sequence[Node]) -> Iterator[dict[str, Any]]:
-    """What VROOM is told of each node; its priorities go to 100, which musts have."""
-    import vroom  # noqa: PLC0415 - optional
-
-    prizes = [sum(terms.prize(terms.stop[stop]) for stop in node.stops) for node in places]
-    for node, prize in zip(places, prizes, strict=True):
-        urgent = any(terms.stop[stop].must or stop in terms.kept for stop in node.stops)
-        yield {
-            "default_service": node.work_s,
-            "delivery": [len(node.stops)],
-            "priority": 100 if urgent else round(90 * prize / max(prizes)),
-            "time_windows": [vroom.TimeWindow(window.start_s, window.end_s) for window in node.windows],
-        }
-
-
-def _day(terms: Terms, shift: int) -> dict[str, Any]:
-    """What VROOM is told of a shift: its hours, the bound on stops, and lunch where it may be due."""
-    import vroom  # noqa: PLC0415 - optional
-
-    team, _ = terms.shifts[shift]
-    lunch = team.lunch if lunch_s(team) else None
-    window = [vroom.TimeWindow(lunch.earliest_s, lunch.latest_s)] if lunch else []
-    return {
-        "capacity": [team.most_stops if team.most_stops is not None else len(terms.stop)],
-        "time_window": vroom.TimeWindow(team.day_start_s, team.day_end_s),
-        "breaks": [vroom.Break(shift, window, lunch.duration_s)] if lunch else [],
-    }
