@@ -47,6 +47,9 @@ def test_a_town_is_planned_shown_explained_checked_and_exported(planned, tmp_pat
     assert (done.code, (tmp_path / "a.gpx").read_bytes()[:5]) == (0, b"<?xml")
     wrong = run("route", "export", told["id"], "-o", str(tmp_path / "a.doc"), *at)
     assert (wrong.code, TRACE in wrong.err) == (2, False)
+    beside = run("route", "corridor", told["id"], "--within", "300", "--json", *at)
+    assert all(one["off_m"] <= 300 and one["town_id"] == "t1" for one in json.loads(beside.out))
+    assert run("route", "corridor", told["id"], "--within", "0", *at).code == 3
 
 
 def test_a_request_from_a_file_is_planned_again_the_same(county, tmp_path):  # noqa: F811

@@ -24,7 +24,7 @@ from villagemap.flows.routes.kept import (
     show_plan,
     undo,
 )
-from villagemap.flows.routes.legs import plan_legs
+from villagemap.flows.routes.legs import issues_beside, plan_legs
 from villagemap.flows.routes.planning import check_kept, make_plan, told_progress
 from villagemap.flows.routes.replanning import read_happened, replan_day, told_changes
 from villagemap.flows.routes.request import UnreadableRequestError, read_request
@@ -33,7 +33,7 @@ from villagemap.flows.routes.telling import tell_plan
 from villagemap.flows.upkeep.backups import back_up
 from villagemap.flows.upkeep.restoring import restore
 from villagemap.flows.workspace import open_workspace
-from villagemap.model import IssueFilter
+from villagemap.model import IssueFilter, Status
 from villagemap.plan_check import check_plan
 from villagemap.plans import Lock
 from villagemap.plans.codec import to_json
@@ -374,3 +374,23 @@ def test_a_pdf_is_printed(session, kept):
     pytest.importorskip("typst")
     made = export_plan(session, kept, "pdf", lang="zh", team="t1", day=1)
     assert made.startswith(b"%PDF-")
+
+
+def test_what_a_plan_passes_without_calling_is_listed(session: Session):
+    """The tiny county's issues lie at the villages' seats or 0.001 to 0.006 degrees (100 to 620 m) east of them."""
+    kept = make(session)
+    beside = issues_beside(session, kept, within_m=300)
+    issues = {issue.id: issue for issue in session.workspace.store.issues(IssueFilter(), limit=100)}
+    assert beside
+    assert all(issues[one.id].status is not Status.CLOSED and one.off_m <= 300 for one in beside)
+    assert len(issues_beside(session, kept, within_m=2000)) > len(beside)
+    one_day = issues_beside(session, kept, within_m=300, team=kept.plan.routes[0].team, day=1)
+    assert {one.id for one in one_day} <= {one.id for one in beside}
+    with pytest.raises(NotFoundError, match="nobody"):
+        issues_beside(session, kept, team="nobody")
+
+
+def test_what_a_plan_calls_at_is_not_beside_it(session: Session):
+    called = session.workspace.store.issues(IssueFilter(), limit=1)[0]
+    kept = make(session, choose={"issues": False, "villages": []}, stops=[{"issue": called.id, "must": True}])
+    assert called.id not in {one.id for one in issues_beside(session, kept, within_m=500)}

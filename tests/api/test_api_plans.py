@@ -152,3 +152,11 @@ def test_candidates_are_cut_by_the_filters_of_issues(client):
     assert here["numberReturned"] < everything["numberReturned"]
     assert {f["properties"]["town_name"] for f in here["features"]} == {"甲镇"}
     assert client.get("/stops.geojson?colour=red").json()["code"] == "parameter_unknown"
+
+
+def test_what_lies_beside_a_plans_way_is_listed_as_far_as_is_asked(client, plan):
+    near, far = (client.get(f"/plans/{plan}/corridor", params={"within_m": m}).json()["issues"] for m in (150, 1500))
+    assert 0 < len(near) < len(far)
+    assert all(one["off_m"] <= 150 for one in near)
+    for wrong, status in (("x", 400), ("0", 422)):
+        assert client.get(f"/plans/{plan}/corridor", params={"within_m": wrong}).status_code == status

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from villagemap.api.deps import Asked, Kinds, Where, kinds_given, overdue_given, places_given, places_meant
+from villagemap.api.deps import NUMBER, Asked, Kinds, Where, kinds_given, overdue_given, places_given, places_meant
 from villagemap.api.documents import GEOJSON, answers
 from villagemap.api.jobs import JOB, job_answer
 from villagemap.api.language import lang_of
@@ -18,10 +18,11 @@ from villagemap.api.problems import MEDIA_TYPE, problem_response
 from villagemap.errors import BadInputError, WrongUseError
 from villagemap.flows.registry import Session
 from villagemap.flows.routes.candidates import candidates
+from villagemap.flows.routes.corridor import WITHIN_M
 from villagemap.flows.routes.editing import PlanBreaksError, keep_moves, set_locks, try_moves
 from villagemap.flows.routes.exporting import MEDIA_TYPES, export_plan
 from villagemap.flows.routes.kept import KeptPlan, list_plans, show_plan, told_head, undo
-from villagemap.flows.routes.legs import plan_legs
+from villagemap.flows.routes.legs import issues_beside, plan_legs
 from villagemap.flows.routes.request import MOST_STOPS, UnreadableRequestError, faults_of
 from villagemap.flows.routes.telling import tell_plan, told_breaches
 from villagemap.flows.routes.working import begin_plan, begin_replan
@@ -187,6 +188,36 @@ def sheet(
     name = quote(f"{kept.name}.{form}")
     headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
     return Response(made, headers=headers, media_type=MEDIA_TYPES[form])
+
+
+async def width_given(
+    within_m: Annotated[
+        str,
+        Query(
+            default_factory=str,
+            description="metres from the way, 200 if not said",
+            openapi_examples={"example": {"value": "200"}},
+        ),
+    ],
+) -> float:
+    """How far beside a way is looked."""
+    if not within_m:
+        return WITHIN_M
+    if not NUMBER.fullmatch(within_m):
+        raise WrongUseError("parameter_unreadable", name="within_m", value=within_m[:60])
+    return float(within_m)
+
+
+@router.get("/plans/{plan}/corridor", summary="Open issues beside a plan's way", responses=answers(JSON, 404))
+def corridor(
+    session: Asked,
+    plan: str,
+    within_m: Annotated[float, Depends(width_given)],
+    part: Annotated[tuple[str, int], Depends(shift_given)],
+) -> Response:
+    """Open issues that a plan, or one team's or day's part of it, passes without calling, in the order of passing."""
+    found = issues_beside(session, show_plan(session, plan), within_m=within_m, team=part[0], day=part[1])
+    return _json({"issues": [asdict(one) for one in found]})
 
 
 @router.get("/stops.geojson", summary="What can be chosen for a plan", responses=answers(GEOJSON))

@@ -377,6 +377,35 @@ def export(
     click.echo(say("written", path=output), err=True)
 
 
+@routes.command("corridor", help=say("corridor_help"))
+def corridor(
+    word: PlanWord,
+    within: Annotated[float, typer.Option("--within", help=say("within"))] = 200.0,
+    team: Team = "",
+    day: Day = 0,
+    directory: Dir = None,
+    as_json: Json = False,
+) -> None:
+    """List open issues beside a plan's way."""
+    from dataclasses import asdict
+
+    from villagemap.flows.routes.kept import show_plan
+    from villagemap.flows.routes.legs import issues_beside
+
+    with opened(directory) as session:
+        found = issues_beside(session, show_plan(session, word), within_m=within, team=team, day=day)
+        labels = {code: entry.labels[LANG] for code, entry in session.workspace.vocabulary.categories.items()}
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    for one in found:
+        label = labels.get(one.category, one.category)
+        click.echo(
+            say("beside", number=one.number or one.id, category=label, off=one.off_m, km=f"{one.along_m / 1000:.1f}")
+        )
+    click.echo(say("beside_count", count=len(found), within=f"{within:g}"), err=True)
+
+
 def run_jobs(directory: Dir = None, linger: Annotated[float, typer.Option("--linger", hidden=True)] = 30.0) -> None:
     """Do the jobs that wait in a workspace; started by the server and by nobody else."""
     from villagemap.flows.routes.working import run_jobs as flow

@@ -14,6 +14,7 @@ from villagemap.flows.registry import Session, flow
 from villagemap.store.protocol import Duty
 from villagemap.workflow import OPEN, STATUSES
 
+WITHIN_M = 200.0
 MOST_M = 20_000.0
 MOST_POINTS = 200_000
 MOST_FOUND = 5_000
@@ -44,7 +45,7 @@ class Beside:
 
 @flow("routes.corridor", Policy.PLAN)
 def issues_along(
-    session: Session, legs: Sequence[LonLats], *, within_m: float = 200.0, leave_out: Collection[str] = ()
+    session: Session, legs: Sequence[LonLats], *, within_m: float = WITHIN_M, leave_out: Collection[str] = ()
 ) -> list[Beside]:
     """Open issues within ``within_m`` of a route, in the order in which it passes them; at most `MOST_FOUND`.
 
