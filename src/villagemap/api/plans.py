@@ -36,9 +36,13 @@ Part = TypeVar("Part")
 router = APIRouter(tags=["plans"])
 
 
+def _query(description: str, example: str) -> Any:  # noqa: ANN401 - FastAPI's own Query is untyped
+    return Query(default_factory=str, description=description, openapi_examples={"example": {"value": example}})
+
+
 async def shift_given(
-    team: Annotated[str, Query(default_factory=str, description="Only this team's routes, by its id")],
-    day: Annotated[str, Query(default_factory=str, description="Only this day's routes, by its number from 1")],
+    team: Annotated[str, _query("Only this team's routes, by its id", "t1")],
+    day: Annotated[str, _query("Only this day's routes, by its number from 1", "1")],
 ) -> tuple[str, int]:
     """A team and a day, "" and 0 for all."""
     if day and not (day.isascii() and day.isdecimal() and len(day) <= 2):  # noqa: PLR2004 - digits of a day's number
@@ -191,14 +195,7 @@ def sheet(
 
 
 async def width_given(
-    within_m: Annotated[
-        str,
-        Query(
-            default_factory=str,
-            description="metres from the way, 200 if not said",
-            openapi_examples={"example": {"value": "200"}},
-        ),
-    ],
+    within_m: Annotated[str, _query("Metres from the way, 200 if not said", "200")],
 ) -> float:
     """How far beside a way is looked."""
     if not within_m:
