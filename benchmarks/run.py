@@ -17,6 +17,7 @@ import exports
 import imports
 import pages
 import roads
+import routes
 import scores
 import start
 import tiles
@@ -27,7 +28,7 @@ from table import Row, machine, markdown
 
 ROWS, ISSUES = 100_000, 1_000_000
 QUICK_ROWS, QUICK_ISSUES = 10_000, 20_000
-NAMES = ("start", "import", "export", "tiles", "pages", "verify", "writes", "scores", "roads")
+NAMES = ("start", "import", "export", "tiles", "pages", "verify", "writes", "scores", "roads", "routes")
 NEED_COUNTY = frozenset({"export", "tiles", "pages", "verify"})
 
 
@@ -53,6 +54,7 @@ def main(words: Sequence[str]) -> None:
             "writes": lambda: writes.rows(folder, writes.small_county(folder)),
             "scores": lambda: scores.rows(folder, options.rows, options.runs),
             "roads": lambda: roads.rows(options.runs),
+            "routes": lambda: routes.rows(options.runs),
         }
         table: list[Row] = []
         for name in names:

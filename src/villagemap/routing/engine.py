@@ -10,7 +10,7 @@ clock, and it can be asked for its best at any time.
 import warnings
 from dataclasses import dataclass
 
-from pyvrp import PenaltyManager, PenaltyParams, ProblemData, RandomNumberGenerator, Solution
+from pyvrp import CostEvaluator, PenaltyManager, PenaltyParams, ProblemData, RandomNumberGenerator, Solution
 from pyvrp.exceptions import PenaltyBoundWarning
 from pyvrp.RingBuffer import RingBuffer
 from pyvrp.search import (
@@ -51,7 +51,7 @@ class Tuning:
 
 
 class Search:
-    """One search, begun at a random plan made good.
+    """One search, begun at a random or an empty plan made good.
 
     ``best`` is the best feasible solution so far (or, before there is one, the first), ``iterations`` how many were
     made.
@@ -65,9 +65,7 @@ class Search:
         params = PenaltyParams(solutions_between_updates=self.tuning.update_every)
         first = self.tuning.penalty
         self._penalties = PenaltyManager(([first] * data.num_load_dimensions, first, first), params)
-        self.best = self._local(
-            Solution.make_random(data, self._random), self._penalties.max_cost_evaluator(), exhaustive=True
-        )
+        self.best = self._fresh(self._penalties.max_cost_evaluator())
         self._first = self._current = self.best
         self._history: RingBuffer[Solution] = RingBuffer(self.tuning.history)
         self._idle = 0
@@ -80,6 +78,11 @@ class Search:
             if operator.supports(data):
                 local.add_operator(operator(data))
         return local
+
+    def _fresh(self, costs: CostEvaluator) -> Solution:
+        """The better of a random plan and an empty one made good: from nothing, clients come in where they fit well."""
+        starts = (Solution.make_random(self._data, self._random), Solution(self._data, []))
+        return min((self._local(start, costs, exhaustive=True) for start in starts), key=costs.penalised_cost)
 
     def offer(self, start: Solution) -> None:
         """Go on from another plan made good, if that is better than the best."""
@@ -101,11 +104,9 @@ class Search:
                 self._iterate()
 
     def _begin_again(self) -> None:
-        """Go on from a new random plan: what is left of the search is used for another valley."""
+        """Go on from a new plan: what is left of the search is used for another valley."""
         self._history = RingBuffer(self.tuning.history)
-        costs = self._penalties.cost_evaluator()
-        fresh = Solution.make_random(self._data, self._random)
-        self._first = self._current = self._local(fresh, costs, exhaustive=True)
+        self._first = self._current = self._fresh(self._penalties.cost_evaluator())
         self._idle = 0
 
     def _iterate(self) -> None:
