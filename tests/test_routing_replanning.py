@@ -88,11 +88,13 @@ def test_a_closed_road_takes_out_what_it_cuts_off():
     at = matrix.index()["b"]
     cut[at, :], cut[:, at] = NEVER, NEVER
     cut[at, at] = 0
-    closed = replace(matrix, duration_s=cut, distance_m=np.where(cut >= NEVER, NEVER, matrix.distance_m))
+    figures = {"duration_s": cut, "distance_m": np.where(cut >= NEVER, NEVER, matrix.distance_m)}
+    closed = replace(matrix, **figures, about={"closed": 1})
     new = replan(problem, closed, plan, Situation(day=1, now_s=8 * HOUR))
     assert check_plan(new.problem, closed, new.plan) == []
     assert [(left.stop, left.code) for left in new.plan.left_out] == [("b", "no_road")]
     assert orders(new.plan)["t", 1] == ["a", "c"]
+    assert new.plan.matrix["about"] == {"closed": 1}, "the plan says on which roads it was made"
 
 
 def test_a_stop_locked_not_today_goes_to_another_day():

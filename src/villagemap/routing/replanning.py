@@ -289,11 +289,11 @@ class _Rest:
                 self.standing.put(shift, [])
         reasons = {left.stop: left for left in self.plan.left_out}
         left_out = [reasons.get(stop.id, LeftOut(stop=stop.id, code="")) for stop in self.pool]
-        plan = self.standing.written(self.plan, left_out)
+        matrix = self.standing.table.matrix
         plan = explain(
             self.problem,
-            self.standing.table.matrix,
-            plan,
+            matrix,
+            replace(self.standing.written(self.plan, left_out), matrix=matrix.source()),
             begun=self.standing.begun,
             closed=self.standing.closed,
         )
