@@ -101,7 +101,7 @@ def _line(leg: LonLats) -> npt.NDArray[np.float64]:
     """A leg as an array of shape (m, 2)."""
     try:
         line = np.asarray([point[:2] for point in leg], np.float64).reshape(-1, 2)
-    except (TypeError, ValueError, IndexError) as fault:
+    except (TypeError, ValueError, LookupError) as fault:
         raise BadInputError("corridor_lines", most=MOST_POINTS) from fault
     inside = (np.abs(line[:, 0]) <= 180) & (np.abs(line[:, 1]) <= 90)  # noqa: PLR2004 - degrees; nan is outside too
     if not inside.all():

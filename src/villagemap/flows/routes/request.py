@@ -21,6 +21,8 @@ MOST_DAYS = 20
 MOST_STOPS = 2000
 """So many stops are planned; the rest of a longer list is told as left out."""
 MOST_LISTED = 20_000
+LAST_DAY = date(2999, 12, 31)
+"""Days are counted on from the first: the calendar must not end before them."""
 MOST_SHOWN = 20
 """So many faults are told in full."""
 
@@ -51,7 +53,7 @@ class Part(BaseModel):
 class Days(Part):
     """Days by the first and how many."""
 
-    first: date
+    first: date = Field(le=LAST_DAY)
     count: int = Field(ge=1, le=MOST_DAYS)
     weekends: bool = True
     """Whether Saturdays and Sundays count."""
