@@ -264,6 +264,26 @@ def test_a_day_is_replanned_around_an_area_and_with_a_stop_set_on_a_mark(page, m
     assert len(labels(page)) == before
 
 
+def test_a_sealed_plan_can_be_taken_along_but_not_moved(page, county):
+    open_form(page, county)
+    fill(page, name="封存的")
+    what = planned(page).rpartition("/")[2]
+    page.evaluate(
+        "what => fetch('/seals', {method: 'POST', headers: {'content-type': 'application/json'}, "
+        "body: JSON.stringify({what})})",
+        f"plan/{what}",
+    )
+    page.reload()
+    shown(page)
+    assert "方案已封存" in page.locator("#vm-summary").inner_text()
+    card = page.locator("details.vm-route[open]")
+    assert card.locator("tr[data-stop]").count() > 0
+    assert card.locator(".vm-grip, .vm-more").count() == 0
+    with page.expect_download() as coming:
+        card.locator(".vm-links a", has_text="GPX").click()
+    assert coming.value.suggested_filename == "封存的.gpx"
+
+
 def test_a_phone_shows_all_of_it_and_fingers_hit_it(chromium, made, faults):
     window = chromium.new_context(
         viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True, locale="zh-CN"
@@ -312,7 +332,7 @@ def test_english_is_whole(page, made, county):
     page.goto(f"{county}/routes?lang=en")
     page.wait_for_selector("#choose-map[data-drawn]")
     said = NAMES.sub("", page.locator("body").inner_text()).replace("中文", "")
-    for chosen in ("现成", "圈出来的"):
+    for chosen in ("现成", "圈出来的", "封存的"):
         said = said.replace(chosen, "")
     assert CHINESE.findall(said) == []
 
