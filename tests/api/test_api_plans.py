@@ -121,6 +121,8 @@ def test_a_move_is_tried_refused_forced_and_taken_back(client, plan):
     refused = post(client, f"/plans/{plan}/moves", {"moves": moves, "revision": 2})
     assert (refused.status_code, refused.json()["code"]) == (409, "plan_breaks")
     assert {breach["code"] for breach in refused.json()["breaches"]} >= {"lock_team"}
+    unseen = post(client, f"/plans/{plan}/moves", {"moves": moves, "revision": 0, "force": True})
+    assert unseen.json()["code"] == "plan_changed"
     forced = post(client, f"/plans/{plan}/moves", {"moves": moves, "revision": 2, "force": True}).json()
     assert (forced["revision"], forced["can_undo"]) == (3, True)
     stale = post(client, f"/plans/{plan}/undo", {"revision": 2})

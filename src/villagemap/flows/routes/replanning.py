@@ -110,7 +110,7 @@ def replan_day(session: Session, word: str, happened: Happened) -> NewPlan:
         request=request.model_dump_json(exclude_defaults=True),
         sweep=made.sweep,
     )
-    revision = happened.revision or kept.revision
+    revision = kept.revision if happened.revision is None else happened.revision
     return _as_new(keep_revision(session, kept.id, made, revision=revision, kind="replan"), found)
 
 
