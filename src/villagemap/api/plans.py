@@ -23,7 +23,7 @@ from villagemap.flows.routes.editing import PlanBreaksError, keep_moves, set_loc
 from villagemap.flows.routes.exporting import MEDIA_TYPES, export_plan
 from villagemap.flows.routes.kept import KeptPlan, list_plans, show_plan, told_head, undo
 from villagemap.flows.routes.legs import issues_beside, plan_legs
-from villagemap.flows.routes.request import MOST_STOPS, UnreadableRequestError, faults_of
+from villagemap.flows.routes.request import MOST_STOPS, LockTold, UnreadableRequestError, faults_of, parsed
 from villagemap.flows.routes.telling import tell_plan, told_breaches
 from villagemap.flows.routes.working import begin_plan, begin_replan
 from villagemap.model import IssueFilter
@@ -161,8 +161,8 @@ def _breaks(request: Request, session: Session, plan: str, fault: PlanBreaksErro
 async def locked(request: Request, session: Asked, plan: str) -> Response:
     """Put ``locks`` in the place of all that there are; a new plan goes by them."""
     said = await document(request)
-    revision, locks = whole_number(said, "revision"), parts_of(Lock, said, "locks")
-    kept = await run_in_threadpool(set_locks, session, plan, locks, revision=revision)
+    revision, locks = whole_number(said, "revision"), parts_of(LockTold, said, "locks")
+    kept = await run_in_threadpool(set_locks, session, plan, [Lock(**dict(lock)) for lock in locks], revision=revision)
     return await run_in_threadpool(told, request, session, kept)
 
 
@@ -260,8 +260,8 @@ async def body(request: Request) -> bytes:
 async def document(request: Request) -> dict[str, Any]:
     """A request's JSON object; raises ``body_unreadable`` for anything else."""
     try:
-        value = orjson.loads(await body(request) or b"{}")
-    except orjson.JSONDecodeError as fault:
+        value = parsed(await body(request) or b"{}")
+    except UnreadableRequestError as fault:
         raise BadInputError("body_unreadable") from fault
     if not isinstance(value, dict):
         raise BadInputError("body_unreadable")
