@@ -106,3 +106,10 @@ def test_the_first_interrupt_means_enough_and_the_second_ends():
 
 def test_the_schema_is_printed():
     assert json.loads(run("route", "schema").out)["$id"] == "urn:villagemap:request:1"
+
+
+def test_what_is_left_out_is_told_with_its_reason_and_where_to_read_on(county: Path):  # noqa: F811
+    done = run("route", "plan", "--teams", "1", *QUICK, "--dir", str(county), lang="zh")
+    left_out = [line for line in done.out.splitlines() if "时间都不够" in line]
+    assert left_out
+    assert "villagemap route explain" in done.err

@@ -193,12 +193,22 @@ def _print_plan(kept: "KeptPlan", told: dict[str, Any], *, calls: bool = False) 
     for route in sorted(kept.plan.routes, key=lambda route: (route.day, route.team)):
         if route.calls:
             _print_route(kept.problem, route, calls=calls)
+    _print_left_out(kept, told["told"]["left_out"])
     for finding in told["findings"][:MOST_TOLD]:
         click.echo(finding["sentence"], err=True)
     if len(told["findings"]) > MOST_TOLD:
         click.echo(say("more", count=len(told["findings"]) - MOST_TOLD), err=True)
     for breach in told["told"]["breaches"]:
         click.echo(say("breach", sentence=breach["sentence"]), err=True)
+
+
+def _print_left_out(kept: "KeptPlan", left_out: dict[str, Any]) -> None:
+    """The first stops left out with their reasons, and how to see the rest and what would help."""
+    names = {stop.id: stop.name for stop in kept.problem.stops}
+    for stop, told in list(left_out.items())[:MOST_TOLD]:
+        click.echo(say("left_out", stop=stop, name=names[stop], why=told["why"]))
+    if left_out:
+        click.echo(say("see_explain", count=len(left_out), id=kept.id), err=True)
 
 
 def _print_route(problem: "Problem", route: "Route", *, calls: bool) -> None:
