@@ -4,6 +4,13 @@ const LINE = { color: "#111827", weight: 2, dashArray: "6 4", fillColor: "#2166A
 const STEP = 24;
 const KEYS = { ArrowUp: [0, -STEP], ArrowDown: [0, STEP], ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0] };
 const LEAST = 3;
+const asking = new WeakMap();
+
+/** Let go of what a map is asked for; a new question takes the place of the old one. */
+function letGo(map) {
+  asking.get(map)?.();
+  asking.delete(map);
+}
 
 /** Whether a ring of [lon, lat] holds a point: a ray to the east crosses it an odd number of times. */
 export function ringHolds(ring, lon, lat) {
@@ -21,14 +28,23 @@ export function ringPolygon(ring) {
   return { type: "Polygon", coordinates: [[...ring, ring[0]]] };
 }
 
-/** Let a person draw one ring; answers a promise of it, null where they gave up (Escape, or `cancel` called). */
-export function drawRing(map, words) {
-  const box = map.getContainer();
-  const points = [];
-  const shape = L.polygon([], LINE).addTo(map);
+/** The cross that keys move, or that stands where Enter points at. */
+function crossHair() {
   const cross = document.createElement("span");
   cross.className = "vm-cross";
   cross.setAttribute("aria-hidden", "true");
+  cross.style.left = "50%";
+  cross.style.top = "50%";
+  return cross;
+}
+
+/** Let a person draw one ring; answers a promise of it, null where they gave up (Escape, or `cancel` called). */
+export function drawRing(map, words) {
+  letGo(map);
+  const box = map.getContainer();
+  const points = [];
+  const shape = L.polygon([], LINE).addTo(map);
+  const cross = crossHair();
   const said = document.createElement("p");
   said.className = "vm-lasso-said";
   said.setAttribute("role", "status");
@@ -43,6 +59,7 @@ export function drawRing(map, words) {
     shape.setLatLngs(points);
   };
   const finish = (ring) => {
+    asking.delete(map);
     for (const [name, listener] of Object.entries(listeners)) box.removeEventListener(name, listener, true);
     box.classList.remove("vm-lassoing");
     map.dragging.enable();
@@ -104,36 +121,48 @@ export function drawRing(map, words) {
   moveCross();
   box.tabIndex = 0;
   box.focus({ preventScroll: true });
-  return { ended, cancel: () => finish(null) };
+  const cancel = () => finish(null);
+  asking.set(map, cancel);
+  return { ended, cancel };
 }
 
 /** Let a person point at one place; answers a promise of [lon, lat], null where they gave up. */
 export function pickPoint(map, words) {
+  letGo(map);
   const box = map.getContainer();
+  const cross = crossHair();
   const said = document.createElement("p");
   said.className = "vm-lasso-said";
   said.setAttribute("role", "status");
   said.textContent = words;
-  box.append(said);
+  box.append(cross, said);
   box.classList.add("vm-lassoing", "vm-pointing");
   box.tabIndex = 0;
   box.focus({ preventScroll: true });
   return new Promise((resolve) => {
     const done = (at) => {
-      map.off("click", clicked);
+      asking.delete(map);
+      box.removeEventListener("click", clicked, true);
       box.removeEventListener("keydown", pressed, true);
       box.classList.remove("vm-lassoing", "vm-pointing");
+      cross.remove();
       said.remove();
       resolve(at ? [Number(at.lng.toFixed(6)), Number(at.lat.toFixed(6))] : null);
     };
-    const clicked = ({ latlng }) => done(latlng);
+    // Ahead of the marks, which would open: a place may well lie on one.
+    const clicked = (event) => {
+      if (event.target.closest(".leaflet-control")) return;
+      event.stopPropagation();
+      if (!map.dragging.moved()) done(map.mouseEventToLatLng(event));
+    };
     const pressed = (event) => {
       if (event.key === "Escape") done(null);
       else if (event.key === "Enter") done(map.getCenter());
       else return;
       event.preventDefault();
     };
-    map.on("click", clicked);
+    asking.set(map, () => done(null));
+    box.addEventListener("click", clicked, true);
     box.addEventListener("keydown", pressed, true);
   });
 }

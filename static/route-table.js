@@ -52,7 +52,7 @@ function callRow(desk, route, index) {
   const name = element("button", { type: "button", class: "vm-name-button" }, view.name(call.stop));
   name.addEventListener("click", () => desk.open(call.stop));
   const number = element("td", { class: "vm-number" }, element("span", {}, String(index + 1)));
-  if (desk.source.editable && !call.done) {
+  if (desk.editable() && !call.done) {
     number.prepend(element("span", { class: "vm-grip", "aria-hidden": "true", title: say("grip") }, "\u2807"));
   }
   const said = notes(view, call);
@@ -116,7 +116,7 @@ export function routeCard(desk, route, open) {
   const heads = [["number", "vm-number"], ["time", "vm-time"], ["stop", ""], ["leg", "vm-leg"]].map(([key, kind]) => element("th", { scope: "col", class: kind }, say(`head_${key}`)));
   if (desk.editable()) heads.push(element("th", { class: "vm-do" }, element("span", { class: "vm-unseen" }, say("head_do"))));
   card.append(element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...bodyRows(desk, route))));
-  if (desk.editable()) card.append(downloads(desk, route));
+  if (desk.source.editable) card.append(downloads(desk, route));
   card.addEventListener("toggle", () => desk.opened(route.key, card.open));
   return card;
 }
@@ -124,7 +124,7 @@ export function routeCard(desk, route, open) {
 /** A shift without any call: somewhere to put stops. */
 export function emptyCard(desk, { team, day }) {
   const said = element("span", { class: "vm-route-name" }, element("b", {}, team.name), " ", say("on_day", { number: day, day: shortDay(desk.view.problem, day) }));
-  return element("div", { class: "vm-route vm-empty-shift", "data-shift": `${day}|${team.id}` }, teamBadge(team), said, element("span", { class: "vm-quiet" }, say("empty_shift")));
+  return element("div", { class: "vm-route vm-empty-shift", "data-shift": `${day}|${team.id}` }, teamBadge(team), said, element("span", { class: "vm-quiet" }, say(desk.editable() ? "empty_shift" : "empty_sealed")));
 }
 
 function downloads(desk, route) {

@@ -47,6 +47,9 @@ def test_a_town_is_planned_shown_explained_checked_and_exported(planned, tmp_pat
     assert (done.code, (tmp_path / "a.gpx").read_bytes()[:5]) == (0, b"<?xml")
     wrong = run("route", "export", told["id"], "-o", str(tmp_path / "a.doc"), *at)
     assert (wrong.code, TRACE in wrong.err) == (2, False)
+    beside = run("route", "corridor", told["id"], "--within", "300", "--json", *at)
+    assert all(one["off_m"] <= 300 and one["town_id"] == "t1" for one in json.loads(beside.out))
+    assert run("route", "corridor", told["id"], "--within", "0", *at).code == 3
 
 
 def test_a_request_from_a_file_is_planned_again_the_same(county, tmp_path):  # noqa: F811
@@ -103,3 +106,10 @@ def test_the_first_interrupt_means_enough_and_the_second_ends():
 
 def test_the_schema_is_printed():
     assert json.loads(run("route", "schema").out)["$id"] == "urn:villagemap:request:1"
+
+
+def test_what_is_left_out_is_told_with_its_reason_and_where_to_read_on(county: Path):  # noqa: F811
+    done = run("route", "plan", "--teams", "1", *QUICK, "--dir", str(county), lang="zh")
+    left_out = [line for line in done.out.splitlines() if "时间都不够" in line]
+    assert left_out
+    assert "villagemap route explain" in done.err

@@ -77,7 +77,9 @@ def test_who_may_not_see_households_finds_none(tiny: Workspace, session: Session
         issues_along(Session(tiny, Actor("u2", (Grant(role=Role.TOWN_CADRE, places=("t1",)),))), [ROW])
 
 
-@pytest.mark.parametrize("legs", [[[(200, 20)]], [[("x", 20)]], [[(111,)]], [["x"]], [[(float("nan"), 20)]], [3]])
+@pytest.mark.parametrize(
+    "legs", [[[(200, 20)]], [[("x", 20)]], [[(111,)]], [["x"]], [[{}]], [[(float("nan"), 20)]], [3]]
+)
 def test_what_is_no_line(session: Session, legs):
     with pytest.raises(BadInputError) as fault:
         issues_along(session, legs)

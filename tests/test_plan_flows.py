@@ -24,7 +24,7 @@ from villagemap.flows.routes.kept import (
     show_plan,
     undo,
 )
-from villagemap.flows.routes.legs import plan_legs
+from villagemap.flows.routes.legs import issues_beside, plan_legs
 from villagemap.flows.routes.planning import check_kept, make_plan, told_progress
 from villagemap.flows.routes.replanning import read_happened, replan_day, told_changes
 from villagemap.flows.routes.request import UnreadableRequestError, read_request
@@ -33,13 +33,14 @@ from villagemap.flows.routes.telling import tell_plan
 from villagemap.flows.upkeep.backups import back_up
 from villagemap.flows.upkeep.restoring import restore
 from villagemap.flows.workspace import open_workspace
-from villagemap.model import IssueFilter
+from villagemap.model import IssueFilter, Privacy, Status
 from villagemap.plan_check import check_plan
 from villagemap.plans import Lock
 from villagemap.plans.codec import to_json
 from villagemap.routing.editing import Move
 from villagemap.routing.solving import Progress
 from villagemap.texts import LANGS
+from villagemap.workflow import RUNNING
 
 ALL = {"teams": [{}, {"start": "乙镇"}], "choose": {"villages": "all", "issues": False}, "iterations": 60}
 CADRE = Actor("u2", (Grant(role=Role.TOWN_CADRE, places=("t1",)),))
@@ -287,7 +288,7 @@ def test_every_format_has_every_stop(session):
     book = openpyxl.load_workbook(path)
     cells = {cell.value for sheet in book for row in sheet for cell in row}
     assert {name for name in names if name not in cells} == set()
-    one = export_plan(session, kept, "geojson", lang="zh", team="t1", day=1)
+    one = export_plan(session, kept, "geojson", lang="zh", team=kept.plan.routes[0].team, day=1)
     assert len(one) < len(export_plan(session, kept, "geojson", lang="zh"))
 
 
@@ -372,5 +373,41 @@ def test_an_empty_county_plans_bare_points(empty_session):
 
 def test_a_pdf_is_printed(session, kept):
     pytest.importorskip("typst")
-    made = export_plan(session, kept, "pdf", lang="zh", team="t1", day=1)
+    made = export_plan(session, kept, "pdf", lang="zh", team=kept.plan.routes[0].team, day=1)
     assert made.startswith(b"%PDF-")
+
+
+def test_what_a_plan_passes_without_calling_is_listed(session: Session):
+    """The tiny county's issues lie at the villages' seats or 0.001 to 0.006 degrees (100 to 620 m) east of them."""
+    kept = make(session)
+    beside = issues_beside(session, kept, within_m=300)
+    issues = {issue.id: issue for issue in session.workspace.store.issues(IssueFilter(), limit=100)}
+    assert beside
+    assert all(issues[one.id].status is not Status.CLOSED and one.off_m <= 300 for one in beside)
+    assert len(issues_beside(session, kept, within_m=2000)) > len(beside)
+    one_day = issues_beside(session, kept, within_m=300, team=kept.plan.routes[0].team, day=1)
+    assert {one.id for one in one_day} <= {one.id for one in beside}
+    with pytest.raises(NotFoundError, match="nobody"):
+        issues_beside(session, kept, team="nobody")
+
+
+def test_a_village_has_all_its_open_issues_on_paper_but_those_called_at_by_themselves(session: Session):
+    village = "v4"
+    own = next(
+        i.id for i in session.workspace.store.issues(IssueFilter(villages=(village,)), limit=100) if i.status in RUNNING
+    )
+    kept = make(session, choose=None, stops=[{"place": "甲镇/东村", "must": True}, {"issue": own, "must": True}])
+    shown = {
+        issue.number for r in plan_view(session, kept, lang="zh").routes for c in r.calls[:9] for issue in c.issues
+    }
+    there = session.workspace.store.issues(IssueFilter(villages=(village,)), limit=100)
+    open_there = {i.number for i in there if i.status in RUNNING and i.privacy is not Privacy.RESTRICTED}
+    assert shown == open_there
+    listed = [i.number for r in plan_view(session, kept, lang="zh").routes for c in r.calls for i in c.issues]
+    assert len(listed) == len(set(listed))
+
+
+def test_what_a_plan_calls_at_is_not_beside_it(session: Session):
+    called = session.workspace.store.issues(IssueFilter(), limit=1)[0]
+    kept = make(session, choose={"issues": False, "villages": []}, stops=[{"issue": called.id, "must": True}])
+    assert called.id not in {one.id for one in issues_beside(session, kept, within_m=500)}

@@ -143,6 +143,11 @@ def test_days_by_the_first_skip_weekends_if_asked(session):
     assert [day.isoformat() for day in found.problem.days] == ["2026-03-20", "2026-03-23", "2026-03-24"]
 
 
+def test_days_past_the_end_of_the_calendar_are_told():
+    with pytest.raises(UnreadableRequestError):
+        read_request({"days": {"first": "9999-12-30", "count": 5}})
+
+
 def test_all_villages_of_a_town_are_musts_and_its_open_issues_come_along(session):
     found = asked(session, choose={"towns": ["甲镇"], "villages": "all"})
     musts = [stop.id for stop in found.problem.stops if stop.must]

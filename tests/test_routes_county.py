@@ -3,15 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pypdfium2
 import pytest
+from shapely.geometry import mapping, shape
+from shapely.geometry.base import BaseGeometry
 
 from villagemap.auth import OWNER
 from villagemap.flows.registry import Session
 from villagemap.flows.routes.exporting import export_plan
 from villagemap.flows.routes.kept import KeptPlan, matrices
+from villagemap.flows.routes.legs import plan_legs
 from villagemap.flows.routes.planning import check_kept, make_plan
+from villagemap.flows.routes.replanning import read_happened, replan_day
 from villagemap.flows.routes.request import Request
 from villagemap.flows.workspace import open_workspace
 from villagemap.model import Level
@@ -130,3 +135,27 @@ def test_a_lock_that_was_broken_is_told(county: Session, five_days: KeptPlan):
     problem = replace(five_days.problem, locks=(Lock(stop=route.calls[0].stop, not_day=route.day),))
     told = check_plan(problem, matrices(county).get(five_days.matrix), five_days.plan)
     assert [breach.code for breach in told] == ["lock_not_day"]
+
+
+def crossed(legs: dict[str, Any], area: BaseGeometry, day: int) -> int:
+    """How many legs of a day lead through an area."""
+    on_day = [leg for leg in legs["features"] if leg["properties"]["day"] == day and leg["geometry"]]
+    return sum(shape(leg["geometry"]).intersects(area) for leg in on_day)
+
+
+def test_a_closed_area_changes_the_matrix_and_the_ways(county: Session, five_days: KeptPlan):
+    day = 2
+    long = max(
+        (leg for leg in plan_legs(county, five_days)["features"] if leg["properties"]["day"] == day),
+        key=lambda leg: leg["properties"]["leg_m"],
+    )
+    area = shape(long["geometry"]).interpolate(0.5, normalized=True).buffer(0.002)
+    assert crossed(plan_legs(county, five_days), area, day) > 0
+    happened = read_happened({"day": day, "now": "07:00", "closed": [mapping(area)]})
+    new = replan_day(county, five_days.id, happened).kept
+    assert new.plan.matrix["about"]["closed"] == 1
+    before, after = (matrices(county).get(kept.matrix) for kept in (five_days, new))
+    assert (after.duration_s >= before.duration_s).all()
+    assert (after.duration_s > before.duration_s).any()
+    assert check_plan(new.problem, after, new.plan) == []
+    assert crossed(plan_legs(county, new), area, day) == 0

@@ -39,6 +39,11 @@ def test_a_move_tells_what_it_costs_and_breaks():
     assert back.plan.routes == three()[2].routes
 
 
+@pytest.mark.parametrize(("after", "wanted"), [(-(2**63), ["a", "c", "b"]), (2**64 - 1, ["c", "b", "a"])])
+def test_a_place_beyond_the_ends_of_a_route_is_its_end(after, wanted):
+    assert order(move(*three(), [Move(stop="a", team="t", day=1, after=after)]).plan) == wanted
+
+
 def test_what_a_plan_does_not_have_is_refused_by_name():
     with pytest.raises(NotFoundError, match="no such stop"):
         move(*three(), [Move(stop="?", out=True)])

@@ -88,11 +88,13 @@ def test_a_closed_road_takes_out_what_it_cuts_off():
     at = matrix.index()["b"]
     cut[at, :], cut[:, at] = NEVER, NEVER
     cut[at, at] = 0
-    closed = replace(matrix, duration_s=cut, distance_m=np.where(cut >= NEVER, NEVER, matrix.distance_m))
+    figures = {"duration_s": cut, "distance_m": np.where(cut >= NEVER, NEVER, matrix.distance_m)}
+    closed = replace(matrix, **figures, about={"closed": 1})
     new = replan(problem, closed, plan, Situation(day=1, now_s=8 * HOUR))
     assert check_plan(new.problem, closed, new.plan) == []
     assert [(left.stop, left.code) for left in new.plan.left_out] == [("b", "no_road")]
     assert orders(new.plan)["t", 1] == ["a", "c"]
+    assert new.plan.matrix["about"] == {"closed": 1}, "the plan says on which roads it was made"
 
 
 def test_a_stop_locked_not_today_goes_to_another_day():
@@ -101,6 +103,23 @@ def test_a_stop_locked_not_today_goes_to_another_day():
     new = replan(problem, matrix, plan, Situation(day=1, now_s=8 * HOUR))
     assert check_plan(new.problem, matrix, new.plan) == []
     assert [(change.stop, change.now[1]) for change in new.changes] == [("b", 2)]
+
+
+def test_a_stop_locked_first_or_last_since_goes_there():
+    problem, matrix, plan = a_day()
+    locked = replace(problem, locks=(Lock(stop="c", position="first"), Lock(stop="a", position="last")))
+    new = replan(locked, matrix, plan, Situation(day=1, now_s=7 * HOUR))
+    assert check_plan(new.problem, matrix, new.plan) == []
+    assert orders(new.plan)["t", 1] == ["c", "b", "a"]
+
+
+def test_what_must_be_kept_takes_the_place_of_another_when_its_car_breaks():
+    problem, matrix, plan = a_day(day_end_s=10 * HOUR + 30 * MINUTE, days=(1,))
+    plan = as_plan(problem, matrix, {("t", 1): ["a"], ("u", 1): ["b"]})
+    locked = replace(problem, locks=(Lock(stop="a", keep=True),))
+    new = replan(locked, matrix, plan, Situation(day=1, now_s=7 * HOUR, broken=frozenset({"t"})))
+    assert orders(new.plan) == {("u", 1): ["a"]}
+    assert check_plan(new.problem, matrix, new.plan) == []
 
 
 def test_what_was_missed_yesterday_is_planned_again_and_the_rest_of_it_stays():

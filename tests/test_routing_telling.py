@@ -30,10 +30,10 @@ def test_a_reason_its_proof_and_hints_read_well():
     left = explain(problem, matrix, plan).left_out[0]
     told = Teller(problem, "zh").left_out(left)
     assert told["why"] == "每一天的时间都不够。"
-    where, cost = "t组，第 1 天（2026-03-02）：最省的排法是放在第 0 站之后，", "多用 1 小时 30 分钟，多走 0.0 公里"
+    where, cost = "t组，第 1 天（2026-03-02）：最省的排法是放在第一站之前，", "多用 1 小时 30 分钟，多走 0.0 公里"
     assert told["proof"] == [f"{where}{cost}；收工要晚 30 分钟。"]
     assert told["hints"][0] == (
-        "让t组第 1 天（2026-03-02）晚收工 30 分钟（到 17:30），就能排进t组第 1 天（2026-03-02）第 0 站之后，"
+        "让t组第 1 天（2026-03-02）晚收工 30 分钟（到 17:30），就能排进t组第 1 天（2026-03-02）第一站之前，"
         "这一天多用 1 小时 30 分钟。"
     )
     assert [hint[:3] for hint in told["hints"]] == ["让t组", "让t组", "在“b", "增加第"]

@@ -57,9 +57,6 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
-ENDED = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A piece of long work. ``fault`` is the code and values of an error, None where there was none."""

@@ -1,5 +1,6 @@
 """Plans and jobs over HTTP, as the route page and programs use them."""
 
+import functools
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from villagemap.flows.routes.request import read_request
 FROM_HERE = {"origin": "http://localhost"}
 REQUEST = {"teams": [{}, {"start": "乙镇"}], "choose": {"villages": "all", "issues": False}, "iterations": 40}
 PATIENCE_S = 40.0
+DEEP: dict[str, Any] = functools.reduce(lambda inner, _: {"a": inner}, range(900), {})
 
 
 @pytest.fixture
@@ -121,6 +123,8 @@ def test_a_move_is_tried_refused_forced_and_taken_back(client, plan):
     refused = post(client, f"/plans/{plan}/moves", {"moves": moves, "revision": 2})
     assert (refused.status_code, refused.json()["code"]) == (409, "plan_breaks")
     assert {breach["code"] for breach in refused.json()["breaches"]} >= {"lock_team"}
+    unseen = post(client, f"/plans/{plan}/moves", {"moves": moves, "revision": 0, "force": True})
+    assert unseen.json()["code"] == "plan_changed"
     forced = post(client, f"/plans/{plan}/moves", {"moves": moves, "revision": 2, "force": True}).json()
     assert (forced["revision"], forced["can_undo"]) == (3, True)
     stale = post(client, f"/plans/{plan}/undo", {"revision": 2})
@@ -139,7 +143,11 @@ def test_a_move_is_tried_refused_forced_and_taken_back(client, plan):
         ("undo", {"revision": "1"}, "field_unreadable"),
         ("undo", {"revision": 1}, "nothing_to_undo"),
         ("locks", {"revision": 1, "locks": [{"stop": "v99"}]}, "unknown_stop"),
+        ("locks", {"revision": 1, "locks": [{"stop": "v4", "position": "middle"}]}, "request_unreadable"),
+        ("locks", {"revision": 1, "locks": [{"stop": "v4", "day": -5}]}, "request_unreadable"),
+        ("try", {"moves": DEEP}, "body_unreadable"),
         ("replan", {"day": 1}, "request_unreadable"),
+        ("replan", {"day": 1, "now": "10:00", "closed": [DEEP]}, "request_unreadable"),
     ],
 )
 def test_what_cannot_be_meant_is_told(client, plan, path, said, code):
@@ -152,3 +160,11 @@ def test_candidates_are_cut_by_the_filters_of_issues(client):
     assert here["numberReturned"] < everything["numberReturned"]
     assert {f["properties"]["town_name"] for f in here["features"]} == {"甲镇"}
     assert client.get("/stops.geojson?colour=red").json()["code"] == "parameter_unknown"
+
+
+def test_what_lies_beside_a_plans_way_is_listed_as_far_as_is_asked(client, plan):
+    near, far = (client.get(f"/plans/{plan}/corridor", params={"within_m": m}).json()["issues"] for m in (150, 1500))
+    assert 0 < len(near) < len(far)
+    assert all(one["off_m"] <= 150 for one in near)
+    for wrong, status in (("x", 400), ("0", 422)):
+        assert client.get(f"/plans/{plan}/corridor", params={"within_m": wrong}).status_code == status

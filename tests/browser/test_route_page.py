@@ -213,6 +213,77 @@ def test_a_day_is_replanned_with_a_broken_car(page, made):
     page.wait_for_selector(".vm-told:visible")
 
 
+def test_keys_alone_draw_a_lasso_and_a_second_one_takes_the_place_of_the_first(page, county):
+    open_form(page, county)
+    page.check("input[value=hand]")
+    page.get_by_text("图上可选 9 个").wait_for()
+    page.click("#choose-lasso")
+    page.click("#choose-lasso")
+    assert page.locator(".vm-lasso-said").count() == 1
+    page.keyboard.press("Escape")
+    assert page.locator(".vm-lasso-said").count() == 0
+    page.locator("#choose-lasso").focus()
+    page.keyboard.press("Enter")
+    for key, times in (("ArrowUp", 4), ("ArrowLeft", 6), ("ArrowRight", 12), ("ArrowDown", 8), ("ArrowLeft", 12)):
+        for _ in range(times):
+            page.keyboard.press(f"Shift+{key}")
+        if key != "ArrowUp":
+            page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    assert "已选 9 个" in page.locator("#choose-count").inner_text()
+
+
+def test_a_day_is_replanned_around_an_area_and_with_a_stop_set_on_a_mark(page, made):
+    see(page, made)
+    before = len(labels(page))
+    page.get_by_role("button", name="当天重排").click()
+    page.fill("dialog [name=now]", "07:00")
+    page.locator("dialog [name=now]").dispatch_event("change")
+    page.locator("dialog [name^=late_]").first.fill("5")
+    page.get_by_role("button", name="圈出封路范围").click()
+    box = page.locator(".folium-map").bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 200)
+    page.mouse.down()
+    for x, y in ((90, 200), (90, 230), (60, 230)):
+        page.mouse.move(box["x"] + x, box["y"] + y, steps=4)
+    page.mouse.up()
+    page.get_by_role("button", name="加一个紧急点").click()
+    page.locator(".vm-stop:not(.vm-left)").first.click()
+    page.locator("dialog .vm-notes input").fill("临时查看")
+    assert "封路范围 1 处" in page.locator("dialog .vm-notes").inner_text()
+    assert page.locator("dialog [name^=late_]").first.input_value() == "5"
+    page.locator("dialog .vm-go").click()
+    page.locator("dialog a.vm-go").wait_for(timeout=20_000)
+    assert "“临时查看”排进了" in page.locator("dialog").inner_text()
+    page.locator("dialog a.vm-go").click()
+    page.wait_for_selector("dialog", state="detached")
+    shown(page)
+    assert len(labels(page)) == before + 1
+    page.click("#vm-undo")
+    page.wait_for_selector(".vm-told:visible")
+    assert len(labels(page)) == before
+
+
+def test_a_sealed_plan_can_be_taken_along_but_not_moved(page, county):
+    open_form(page, county)
+    fill(page, name="封存的")
+    what = planned(page).rpartition("/")[2]
+    page.evaluate(
+        "what => fetch('/seals', {method: 'POST', headers: {'content-type': 'application/json'}, "
+        "body: JSON.stringify({what})})",
+        f"plan/{what}",
+    )
+    page.reload()
+    shown(page)
+    assert "方案已封存" in page.locator("#vm-summary").inner_text()
+    card = page.locator("details.vm-route[open]")
+    assert card.locator("tr[data-stop]").count() > 0
+    assert card.locator(".vm-grip, .vm-more").count() == 0
+    with page.expect_download() as coming:
+        card.locator(".vm-links a", has_text="GPX").click()
+    assert coming.value.suggested_filename == "封存的.gpx"
+
+
 def test_a_phone_shows_all_of_it_and_fingers_hit_it(chromium, made, faults):
     window = chromium.new_context(
         viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True, locale="zh-CN"
@@ -261,7 +332,7 @@ def test_english_is_whole(page, made, county):
     page.goto(f"{county}/routes?lang=en")
     page.wait_for_selector("#choose-map[data-drawn]")
     said = NAMES.sub("", page.locator("body").inner_text()).replace("中文", "")
-    for chosen in ("现成", "圈出来的"):
+    for chosen in ("现成", "圈出来的", "封存的"):
         said = said.replace(chosen, "")
     assert CHINESE.findall(said) == []
 

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from villagemap.api.deps import Asked, Kinds, Where, kinds_given, overdue_given, places_given, places_meant
+from villagemap.api.deps import NUMBER, Asked, Kinds, Where, kinds_given, overdue_given, places_given, places_meant
 from villagemap.api.documents import GEOJSON, answers
 from villagemap.api.jobs import JOB, job_answer
 from villagemap.api.language import lang_of
@@ -18,11 +18,12 @@ from villagemap.api.problems import MEDIA_TYPE, problem_response
 from villagemap.errors import BadInputError, WrongUseError
 from villagemap.flows.registry import Session
 from villagemap.flows.routes.candidates import candidates
+from villagemap.flows.routes.corridor import WITHIN_M
 from villagemap.flows.routes.editing import PlanBreaksError, keep_moves, set_locks, try_moves
 from villagemap.flows.routes.exporting import MEDIA_TYPES, export_plan
 from villagemap.flows.routes.kept import KeptPlan, list_plans, show_plan, told_head, undo
-from villagemap.flows.routes.legs import plan_legs
-from villagemap.flows.routes.request import MOST_STOPS, UnreadableRequestError, faults_of
+from villagemap.flows.routes.legs import issues_beside, plan_legs
+from villagemap.flows.routes.request import MOST_STOPS, LockTold, UnreadableRequestError, faults_of, parsed
 from villagemap.flows.routes.telling import tell_plan, told_breaches
 from villagemap.flows.routes.working import begin_plan, begin_replan
 from villagemap.model import IssueFilter
@@ -35,9 +36,13 @@ Part = TypeVar("Part")
 router = APIRouter(tags=["plans"])
 
 
+def _query(description: str, example: str) -> Any:  # noqa: ANN401 - FastAPI's own Query is untyped
+    return Query(default_factory=str, description=description, openapi_examples={"example": {"value": example}})
+
+
 async def shift_given(
-    team: Annotated[str, Query(default_factory=str, description="Only this team's routes, by its id")],
-    day: Annotated[str, Query(default_factory=str, description="Only this day's routes, by its number from 1")],
+    team: Annotated[str, _query("Only this team's routes, by its id", "t1")],
+    day: Annotated[str, _query("Only this day's routes, by its number from 1", "1")],
 ) -> tuple[str, int]:
     """A team and a day, "" and 0 for all."""
     if day and not (day.isascii() and day.isdecimal() and len(day) <= 2):  # noqa: PLR2004 - digits of a day's number
@@ -156,8 +161,8 @@ def _breaks(request: Request, session: Session, plan: str, fault: PlanBreaksErro
 async def locked(request: Request, session: Asked, plan: str) -> Response:
     """Put ``locks`` in the place of all that there are; a new plan goes by them."""
     said = await document(request)
-    revision, locks = whole_number(said, "revision"), parts_of(Lock, said, "locks")
-    kept = await run_in_threadpool(set_locks, session, plan, locks, revision=revision)
+    revision, locks = whole_number(said, "revision"), parts_of(LockTold, said, "locks")
+    kept = await run_in_threadpool(set_locks, session, plan, [Lock(**dict(lock)) for lock in locks], revision=revision)
     return await run_in_threadpool(told, request, session, kept)
 
 
@@ -187,6 +192,29 @@ def sheet(
     name = quote(f"{kept.name}.{form}")
     headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
     return Response(made, headers=headers, media_type=MEDIA_TYPES[form])
+
+
+async def width_given(
+    within_m: Annotated[str, _query("Metres from the way, 200 if not said", "200")],
+) -> float:
+    """How far beside a way is looked."""
+    if not within_m:
+        return WITHIN_M
+    if not NUMBER.fullmatch(within_m):
+        raise WrongUseError("parameter_unreadable", name="within_m", value=within_m[:60])
+    return float(within_m)
+
+
+@router.get("/plans/{plan}/corridor", summary="Open issues beside a plan's way", responses=answers(JSON, 404))
+def corridor(
+    session: Asked,
+    plan: str,
+    within_m: Annotated[float, Depends(width_given)],
+    part: Annotated[tuple[str, int], Depends(shift_given)],
+) -> Response:
+    """Open issues that a plan, or one team's or day's part of it, passes without calling, in the order of passing."""
+    found = issues_beside(session, show_plan(session, plan), within_m=within_m, team=part[0], day=part[1])
+    return _json({"issues": [asdict(one) for one in found]})
 
 
 @router.get("/stops.geojson", summary="What can be chosen for a plan", responses=answers(GEOJSON))
@@ -232,8 +260,8 @@ async def body(request: Request) -> bytes:
 async def document(request: Request) -> dict[str, Any]:
     """A request's JSON object; raises ``body_unreadable`` for anything else."""
     try:
-        value = orjson.loads(await body(request) or b"{}")
-    except orjson.JSONDecodeError as fault:
+        value = parsed(await body(request) or b"{}")
+    except UnreadableRequestError as fault:
         raise BadInputError("body_unreadable") from fault
     if not isinstance(value, dict):
         raise BadInputError("body_unreadable")

@@ -193,12 +193,22 @@ def _print_plan(kept: "KeptPlan", told: dict[str, Any], *, calls: bool = False) 
     for route in sorted(kept.plan.routes, key=lambda route: (route.day, route.team)):
         if route.calls:
             _print_route(kept.problem, route, calls=calls)
+    _print_left_out(kept, told["told"]["left_out"])
     for finding in told["findings"][:MOST_TOLD]:
         click.echo(finding["sentence"], err=True)
     if len(told["findings"]) > MOST_TOLD:
         click.echo(say("more", count=len(told["findings"]) - MOST_TOLD), err=True)
     for breach in told["told"]["breaches"]:
         click.echo(say("breach", sentence=breach["sentence"]), err=True)
+
+
+def _print_left_out(kept: "KeptPlan", left_out: dict[str, Any]) -> None:
+    """The first stops left out with their reasons, and how to see the rest and what would help."""
+    names = {stop.id: stop.name for stop in kept.problem.stops}
+    for stop, told in list(left_out.items())[:MOST_TOLD]:
+        click.echo(say("left_out", stop=stop, name=names[stop], why=told["why"]))
+    if left_out:
+        click.echo(say("see_explain", count=len(left_out), id=kept.id), err=True)
 
 
 def _print_route(problem: "Problem", route: "Route", *, calls: bool) -> None:
@@ -375,6 +385,35 @@ def export(
         )
     write_whole(output, [made])
     click.echo(say("written", path=output), err=True)
+
+
+@routes.command("corridor", help=say("corridor_help"))
+def corridor(
+    word: PlanWord,
+    within: Annotated[float, typer.Option("--within", help=say("within"))] = 200.0,
+    team: Team = "",
+    day: Day = 0,
+    directory: Dir = None,
+    as_json: Json = False,
+) -> None:
+    """List open issues beside a plan's way."""
+    from dataclasses import asdict
+
+    from villagemap.flows.routes.kept import show_plan
+    from villagemap.flows.routes.legs import issues_beside
+
+    with opened(directory) as session:
+        found = issues_beside(session, show_plan(session, word), within_m=within, team=team, day=day)
+        labels = {code: entry.labels[LANG] for code, entry in session.workspace.vocabulary.categories.items()}
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    for one in found:
+        label = labels.get(one.category, one.category)
+        click.echo(
+            say("beside", number=one.number or one.id, category=label, off=one.off_m, km=f"{one.along_m / 1000:.1f}")
+        )
+    click.echo(say("beside_count", count=len(found), within=f"{within:g}"), err=True)
 
 
 def run_jobs(directory: Dir = None, linger: Annotated[float, typer.Option("--linger", hidden=True)] = 30.0) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,15 @@ class Matrix:
     def estimated(self) -> bool:
         """Whether these are no roads but straight lines."""
         return self.kind is MatrixKind.LINE
+
+    def source(self) -> dict[str, Any]:
+        """Where the figures come from, as a plan keeps it."""
+        return {
+            "kind": self.kind.value,
+            "digest": self.digest,
+            "estimated": self.estimated,
+            "about": dict(self.about),
+        }
 
     def index(self) -> dict[str, int]:
         """Site id to its row."""

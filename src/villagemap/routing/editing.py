@@ -58,9 +58,9 @@ def move(problem: Problem, matrix: Matrix, plan: Plan, moves: Sequence[Move]) ->
     touched = set()
     for one in moves:
         _known(standing, one)
-        for shift, order in standing.orders.items():
-            if one.stop in order:
-                order.remove(one.stop)
+        for shift, stops in standing.orders.items():
+            if one.stop in stops:
+                stops.remove(one.stop)
                 touched.add(shift)
         if one.out:
             left_out[one.stop] = LeftOut(stop=one.stop, code="taken_out")
@@ -68,8 +68,9 @@ def move(problem: Problem, matrix: Matrix, plan: Plan, moves: Sequence[Move]) ->
         left_out.pop(one.stop, None)
         shift = one.team, one.day
         begun = standing.begun.get(shift)
+        order = standing.orders[shift]
         at = max(0, one.after - (len(begun.calls) if begun else 0))
-        standing.orders[shift].insert(at, one.stop)
+        order.insert(min(at, len(order)), one.stop)
         touched.add(shift)
     for shift in touched:
         standing.put(shift, standing.orders[shift])

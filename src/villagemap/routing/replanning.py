@@ -115,7 +115,7 @@ class _Rest:
         """Take out what makes a route impossible, or may not be where it is, until all routes can be driven."""
         for shift in self.standing.shifts:
             self._expel(shift)
-            order = self.standing.orders[shift]
+            order = self._ends_kept(shift)
             while order and self.standing.timed(shift, order).fault:
                 order = self._without(shift, order)
             self.standing.put(shift, order)
@@ -128,6 +128,18 @@ class _Rest:
                 self.standing.orders[shift].remove(stop)
                 self.loose.add(stop)
                 self.pool.append(self.standing.stop[stop])
+
+    def _ends_kept(self, shift: Shift) -> list[str]:
+        """A shift's order with who is locked first or last there; of several that are, one."""
+        order = list(self.standing.orders[shift])
+        begun = self.standing.begun.get(shift)
+        first = [stop for stop in order if self.standing.fixed(stop, "first")]
+        last = [stop for stop in order if self.standing.fixed(stop, "last")]
+        if first and not (begun and begun.calls):
+            order.sort(key=lambda stop: stop != first[0])
+        if last:
+            order.sort(key=lambda stop: stop == last[-1])
+        return order
 
     def _without(self, shift: Shift, order: Sequence[str]) -> list[str]:
         """The order without one stop: the least worth of those that cure it, or else the one that helps most."""
@@ -223,7 +235,7 @@ class _Rest:
         for shift in self.standing.shifts:
             order = self.standing.orders[shift]
             needs = {need.code for need in self.standing.needs(stop, shift)} - {"too_many_stops"}
-            if not order or needs or any(self.standing.locks.get(stop.id, [])):
+            if not order or needs or any(lock.position for lock in self.standing.locks.get(stop.id, [])):
                 continue
             found = ways(self.standing, shift, visitors, instead=True)
             fits = (found.back_s <= self.standing.teams[shift[0]].day_end_s) & ~found.gap
@@ -289,11 +301,11 @@ class _Rest:
                 self.standing.put(shift, [])
         reasons = {left.stop: left for left in self.plan.left_out}
         left_out = [reasons.get(stop.id, LeftOut(stop=stop.id, code="")) for stop in self.pool]
-        plan = self.standing.written(self.plan, left_out)
+        matrix = self.standing.table.matrix
         plan = explain(
             self.problem,
-            self.standing.table.matrix,
-            plan,
+            matrix,
+            replace(self.standing.written(self.plan, left_out), matrix=matrix.source()),
             begun=self.standing.begun,
             closed=self.standing.closed,
         )

@@ -228,12 +228,7 @@ class _Run:
             routes=routes,
             left_out=tuple(LeftOut(stop=stop, code="") for stop in best.out),
             figures=figures_of(self.problem, routes, fairness_price_s=price),
-            matrix={
-                "kind": about.kind.value,
-                "digest": about.digest,
-                "estimated": about.estimated,
-                "about": about.about,
-            },
+            matrix=about.source(),
             solver=f"pyvrp {version('pyvrp')}" + (" + vroom" if self.with_vroom else ""),
             seed=self.seed,
             iterations=self.iterations,

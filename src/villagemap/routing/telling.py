@@ -61,16 +61,20 @@ class Teller:
         binding = self.said("binding", one.code, {"stop": stop, **one.params})
         values = self._filled({"team": one.team, "day": one.day, "extra_s": one.extra_s, "extra_m": one.extra_m})
         key = "proof_at" if one.extra_s > 0 else "proof"
-        return text(f"routes.{key}", self.lang, after=one.after, binding=binding, **values)
+        return text(f"routes.{key}", self.lang, where=self._where(one.after), binding=binding, **values)
 
     def _hint(self, hint: Hint) -> str:
         values = self._filled({"team": hint.team, "day": hint.day, "extra_s": hint.extra_s})
         if not hint.changes:
-            return text("routes.hint_fits", self.lang, after=hint.after, **values)
+            return text("routes.hint_fits", self.lang, where=self._where(hint.after), **values)
         parts = [self.said("hints", code, params) for code, params in hint.changes]
         parts[1:] = [part[0].lower() + part[1:] for part in parts[1:]]
         changes = text("routes.together", self.lang).join(parts)
-        return text("routes.hint", self.lang, changes=changes, after=hint.after, **values)
+        return text("routes.hint", self.lang, changes=changes, where=self._where(hint.after), **values)
+
+    def _where(self, after: int) -> str:
+        """Where in its route a stop goes, behind so many calls."""
+        return text("routes.after", self.lang, after=after) if after else text("routes.at_the_front", self.lang)
 
     def _place(self, place: tuple[str, int, int] | None) -> str:
         if place is None:

@@ -14,6 +14,7 @@ from villagemap.flows.registry import Session, flow
 from villagemap.store.protocol import Duty
 from villagemap.workflow import OPEN, STATUSES
 
+WITHIN_M = 200.0
 MOST_M = 20_000.0
 MOST_POINTS = 200_000
 MOST_FOUND = 5_000
@@ -44,7 +45,7 @@ class Beside:
 
 @flow("routes.corridor", Policy.PLAN)
 def issues_along(
-    session: Session, legs: Sequence[LonLats], *, within_m: float = 200.0, leave_out: Collection[str] = ()
+    session: Session, legs: Sequence[LonLats], *, within_m: float = WITHIN_M, leave_out: Collection[str] = ()
 ) -> list[Beside]:
     """Open issues within ``within_m`` of a route, in the order in which it passes them; at most `MOST_FOUND`.
 
@@ -100,7 +101,7 @@ def _line(leg: LonLats) -> npt.NDArray[np.float64]:
     """A leg as an array of shape (m, 2)."""
     try:
         line = np.asarray([point[:2] for point in leg], np.float64).reshape(-1, 2)
-    except (TypeError, ValueError, IndexError) as fault:
+    except (TypeError, ValueError, LookupError) as fault:
         raise BadInputError("corridor_lines", most=MOST_POINTS) from fault
     inside = (np.abs(line[:, 0]) <= 180) & (np.abs(line[:, 1]) <= 90)  # noqa: PLR2004 - degrees; nan is outside too
     if not inside.all():

@@ -59,7 +59,13 @@ def keep_moves(
     if fresh and not force:
         raise PlanBreaksError(fresh)
     plan = explain(made.problem, made.matrix, edited.plan)
-    return keep_revision(session, kept.id, replace(made, plan=plan), revision=revision or kept.revision, kind="move")
+    return keep_revision(
+        session,
+        kept.id,
+        replace(made, plan=plan),
+        revision=kept.revision if revision is None else revision,
+        kind="move",
+    )
 
 
 @flow("plans.lock", Policy.PLAN)
@@ -84,5 +90,9 @@ def set_locks(session: Session, word: str, locks: Sequence[Lock], *, revision: i
     problem = replace(made.problem, locks=tuple(locks))
     plan = explain(problem, made.matrix, made.plan)
     return keep_revision(
-        session, kept.id, replace(made, problem=problem, plan=plan), revision=revision or kept.revision, kind="lock"
+        session,
+        kept.id,
+        replace(made, problem=problem, plan=plan),
+        revision=kept.revision if revision is None else revision,
+        kind="lock",
     )

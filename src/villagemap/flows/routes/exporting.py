@@ -1,6 +1,6 @@
 """A kept plan to take along: its view as the sheets need it, and the bytes of each format."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 import shapely
@@ -9,13 +9,13 @@ from villagemap.auth import Policy
 from villagemap.deadlines import deadline
 from villagemap.errors import NotFoundError, WrongUseError
 from villagemap.exports import without_phones
-from villagemap.flows.narrowing import may_on
+from villagemap.flows.narrowing import may_on, visible
 from villagemap.flows.registry import Session, flow
 from villagemap.flows.routes.kept import KeptPlan, matrices
 from villagemap.flows.routes.legs import plan_lines
 from villagemap.flows.routes.request import read_request
 from villagemap.flows.routes.telling import told_breaches, told_left_out
-from villagemap.model import Issue, Level, Privacy
+from villagemap.model import Issue, IssueFilter, Level, Privacy
 from villagemap.plan_check import check_plan
 from villagemap.plans import Stop
 from villagemap.sheets.view import Ground, OpenIssue, PlanView, Shape, view_of
@@ -30,6 +30,9 @@ MEDIA_TYPES = {
     "txt": "text/plain; charset=utf-8",
 }
 """What a plan can be taken along as."""
+
+MOST_IN_VILLAGE = 60
+"""So many open issues of a village stand on its check sheet."""
 
 
 @flow("plans.export", Policy.PLAN)
@@ -95,13 +98,16 @@ def plan_view(session: Session, kept: KeptPlan, *, lang: str, address: str = "")
     for breach in breaches:
         by_shift.setdefault((breach["team"], breach["day"]), []).append(breach["sentence"])
     left_out = told_left_out(problem, plan.left_out, lang)
+    called = {call.stop for route in plan.routes for call in route.calls}
+    stops = [stop for stop in problem.stops if stop.id in called]
+    elsewhere = frozenset(issue for stop in stops for issue in stop.issue_ids)
     view = view_of(
         problem,
         plan,
         lang=lang,
         county_name=settings.name,
         people=_people(kept),
-        issues={stop.id: _open_issues(session, stop, lang) for stop in problem.stops},
+        issues={stop.id: _open_issues(session, stop, elsewhere, lang) for stop in stops},
         lines={shift: [tuple(line) for line in lines] for shift, lines in plan_lines(session, kept).items()},
         why={stop: told["why"] for stop, told in left_out.items()},
         hints={stop: told["hints"] for stop, told in left_out.items()},
@@ -124,10 +130,20 @@ def _people(kept: KeptPlan) -> dict[str, list[str]]:
     return {team.id or f"t{number}": list(team.people) for number, team in enumerate(teams, 1) if team.people}
 
 
-def _open_issues(session: Session, stop: Stop, lang: str) -> list[OpenIssue]:
-    """The issues of a stop that are still open and may stand on paper: no household's, no telephone numbers."""
+def _open_issues(session: Session, stop: Stop, elsewhere: Collection[str], lang: str) -> list[OpenIssue]:
+    """The issues to look at that are still open and may stand on paper: no household's, no telephone numbers.
+
+    A stop of issues has its own; a village or hamlet has all that lie in it, the most urgent first, but those that are
+    called at by stops of their own (``elsewhere``).
+    """
     store = session.workspace.store
-    found = [issue for word in stop.issue_ids if (issue := store.issue(word)) is not None]
+    if stop.issue_ids or not stop.place_id:
+        found = [issue for word in stop.issue_ids if (issue := store.issue(word)) is not None]
+    else:
+        statuses = tuple(status.value for status in RUNNING)
+        where = visible(session, IssueFilter(villages=(stop.village or stop.place_id,), statuses=statuses))
+        there = store.most_urgent(where, limit=MOST_IN_VILLAGE)
+        found = [i for i in there if i.id not in elsewhere and stop.place_id in {i.place_id, i.village_id}]
     return [_open_issue(session, issue, lang) for issue in found if _may_stand(session, issue)]
 
 

@@ -4,7 +4,9 @@ from itertools import pairwise
 from typing import Any
 
 from villagemap.auth import Policy
+from villagemap.errors import NotFoundError
 from villagemap.flows.registry import Session, flow
+from villagemap.flows.routes.corridor import WITHIN_M, Beside, issues_along
 from villagemap.flows.routes.kept import KeptPlan
 from villagemap.flows.routes.places import LonLat
 from villagemap.flows.routes.request import read_request
@@ -54,3 +56,28 @@ def _leg(route: Route, order: int) -> tuple[int, int]:
     if order == len(route.calls):
         return route.back_leg_s, route.back_leg_m
     return route.calls[order].leg_s, route.calls[order].leg_m
+
+
+@flow("plans.corridor", Policy.PLAN)
+def issues_beside(
+    session: Session, kept: KeptPlan, *, within_m: float = WITHIN_M, team: str = "", day: int = 0
+) -> list[Beside]:
+    """Open issues beside a plan's way that it doesn't call at, in the order in which they are passed.
+
+    ``team``, ``day`` keep only these routes ("" and 0 for all).
+
+    Raises
+    ------
+    NotFoundError
+        ``unknown_shift`` for a team or day without a route.
+    BadInputError
+        ``corridor_width``
+    """
+    routes = [one for one in kept.plan.routes if team in ("", one.team) and day in (0, one.day)]
+    if (team or day) and not routes:
+        raise NotFoundError("unknown_shift", team=team[:100], day=day)
+    lines = plan_lines(session, kept)
+    legs = [leg for route in routes for leg in lines[route.team, route.day] if leg]
+    stops = {stop.id: stop for stop in kept.problem.stops}
+    seen = {issue for route in routes for call in route.calls for issue in stops[call.stop].issue_ids}
+    return issues_along(session, legs, within_m=within_m, leave_out=seen)

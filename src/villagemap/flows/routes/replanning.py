@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-import orjson
 from pydantic import Field, ValidationError
 
 from villagemap.auth import Policy
@@ -24,6 +23,7 @@ from villagemap.flows.routes.request import (
     UnreadableRequestError,
     Word,
     faults_of,
+    parsed,
     read_request,
     seconds,
 )
@@ -71,11 +71,7 @@ class NewPlan:
 def read_happened(said: bytes | Mapping[str, Any]) -> Happened:
     """What happened, as JSON says it; raises `UnreadableRequestError`."""
     try:
-        value = said if isinstance(said, Mapping) else orjson.loads(said or b"{}")
-        return Happened.model_validate(value)
-    except orjson.JSONDecodeError as fault:
-        where = f"{fault.lineno}:{fault.colno}"
-        raise UnreadableRequestError([(where, "not_json", {"fault": fault.msg})]) from fault
+        return Happened.model_validate(parsed(said or b"{}"))
     except ValidationError as fault:
         raise UnreadableRequestError(faults_of(fault)) from fault
 
@@ -110,7 +106,7 @@ def replan_day(session: Session, word: str, happened: Happened) -> NewPlan:
         request=request.model_dump_json(exclude_defaults=True),
         sweep=made.sweep,
     )
-    revision = happened.revision or kept.revision
+    revision = kept.revision if happened.revision is None else happened.revision
     return _as_new(keep_revision(session, kept.id, made, revision=revision, kind="replan"), found)
 
 

@@ -21,6 +21,10 @@ MOST_DAYS = 20
 MOST_STOPS = 2000
 """So many stops are planned; the rest of a longer list is told as left out."""
 MOST_LISTED = 20_000
+LAST_DAY = date(2999, 12, 31)
+"""Days are counted on from the first: the calendar must not end before them."""
+MOST_DEEP = 32
+"""A request nests six deep, a drawn area of it ten; what goes on without end is none."""
 MOST_SHOWN = 20
 """So many faults are told in full."""
 
@@ -51,7 +55,7 @@ class Part(BaseModel):
 class Days(Part):
     """Days by the first and how many."""
 
-    first: date
+    first: date = Field(le=LAST_DAY)
     count: int = Field(ge=1, le=MOST_DAYS)
     weekends: bool = True
     """Whether Saturdays and Sundays count."""
@@ -235,14 +239,25 @@ def read_request(said: bytes | str | Mapping[str, Any]) -> Request:
         ``request_unreadable``, with every fault of its form.
     """
     try:
+        return Request.model_validate(parsed(said))
+    except ValidationError as fault:
+        raise UnreadableRequestError(faults_of(fault)) from fault
+
+
+def parsed(said: bytes | str | Mapping[str, Any]) -> object:
+    """What JSON says, or a Python mapping as it is; raises as `read_request` does, also for what nests too deep."""
+    try:
         value = said if isinstance(said, Mapping) else orjson.loads(said)
     except orjson.JSONDecodeError as fault:
         where = f"{fault.lineno}:{fault.colno}"
         raise UnreadableRequestError([(where, "not_json", {"fault": fault.msg})]) from fault
-    try:
-        return Request.model_validate(value)
-    except ValidationError as fault:
-        raise UnreadableRequestError(faults_of(fault)) from fault
+    level: list[Any] = [[value]]
+    for _ in range(MOST_DEEP):
+        inner = [one.values() if isinstance(one, Mapping) else one for one in level]
+        level = [part for parts in inner for part in parts if isinstance(part, Mapping | list)]
+        if not level:
+            return value
+    raise UnreadableRequestError([("", "kind", {"value": "[[[…"})])
 
 
 _KINDS = {
