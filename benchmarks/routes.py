@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from route_cases import DATA, LARGE, TOP, VRPTW, case
@@ -20,10 +20,14 @@ from table import Row
 
 from villagemap.plans import Matrix, MatrixKind, Problem, Site, Stop, Team
 from villagemap.routing.engine import Search
+from villagemap.routing.explaining import explain
+from villagemap.routing.happened import Situation
+from villagemap.routing.replanning import replan
 from villagemap.routing.solving import Budget, solve
 
 SHORT_S, LONG_S = 10, 30
 SEEDS = 3
+NOON_S = 13 * 3600
 SMALL = [name for name in VRPTW if "_4_" not in name]
 LARGER = [name for name in VRPTW if "_4_" in name]
 
@@ -85,7 +89,7 @@ def rows(seeds: int = SEEDS, peers: Sequence[str] = PEERS, only: Sequence[str] =
         behind("team orienteering, 100 stops, 10 s: prizes missing, worst", found, TOP, SHORT_S, 1.6, worst=True),
         behind("1,000 prize stops, 10 s: behind best known", found, [LARGE], SHORT_S, 6.0),
     ]
-    return [row for row in table if row] + ([] if only else [first_plan()])
+    return [row for row in table if row] + ([] if only else [first_plan(), new_plan()])
 
 
 def behind(
@@ -118,23 +122,47 @@ def behind(
     )
 
 
-def first_plan() -> Row:
-    """400 villages for 3 teams on 5 days, by our own `solve`."""
+def county(villages: int, days: int) -> tuple[Problem, Matrix]:
+    """So many villages on a square of 40 km for 3 teams, straight lines."""
     dice = np.random.default_rng(1)
-    spots = np.vstack([[20_000, 20_000], dice.uniform(0, 40_000, (400, 2))])
+    spots = np.vstack([[20_000, 20_000], dice.uniform(0, 40_000, (villages, 2))])
     metres = (1.3 * np.hypot(*(spots[:, None] - spots).transpose(2, 0, 1))).astype(np.int64)
-    ids = ("office", *(f"v{n}" for n in range(400)))
+    ids = ("office", *(f"v{n}" for n in range(villages)))
     matrix = Matrix(ids=ids, duration_s=metres * 36 // 380, distance_m=metres, kind=MatrixKind.LINE)
     stops = tuple(Stop(id=name, name=name, village=name) for name in ids[1:])
     hours = {"day_start_s": 30_600, "day_end_s": 63_000}
     teams = tuple(Team(id=f"t{n}", name="", start="office", end="office", **hours) for n in range(3))
-    days = tuple(np.datetime64("2026-03-02") + np.arange(5))
-    problem = Problem(
-        name="", days=tuple(day.item() for day in days), teams=teams, stops=stops, sites=(Site(id="office", name=""),)
-    )
+    dates = tuple((np.datetime64("2026-03-02") + np.arange(days)).tolist())
+    site = Site(id="office", name="")
+    return Problem(name="", days=dates, teams=teams, stops=stops, sites=(site,)), matrix
+
+
+def first_plan() -> Row:
+    """400 villages for 3 teams on 5 days, by our own `solve`."""
+    problem, matrix = county(400, 5)
     plan = solve(problem, matrix, Budget(iterations=0))
     called = f"{plan.figures.stops} of 400 called at, {plan.figures.travel_s // 60:,} min driven"
     return Row(work="first feasible plan, 400 stops", figure=plan.first_s or math.nan, unit="s", most=2, notes=called)
+
+
+def new_plan() -> Row:
+    """A day of 3 teams planned anew at 13:00: one is late, one car has broken down, something new came in."""
+    problem, matrix = county(60, 1)
+    planned = replace(problem, stops=problem.stops[:59])
+    plan = explain(planned, matrix, solve(planned, matrix, Budget(iterations=2000)))
+    done = tuple(call.stop for route in plan.routes for call in route.calls if call.leave_s < NOON_S)
+    late = Situation(
+        day=1, now_s=NOON_S, done=done, late_s={"t0": 1800}, broken=frozenset({"t1"}), new_stops=problem.stops[59:]
+    )
+    began = time.perf_counter()
+    new = replan(planned, matrix, plan, late)
+    return Row(
+        work="replan of a day with 3 teams",
+        figure=time.perf_counter() - began,
+        unit="s",
+        most=3,
+        notes=f"{len(new.changes)} changes, stability {new.stability:.2f}",
+    )
 
 
 if __name__ == "__main__":
