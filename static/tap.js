@@ -14,8 +14,11 @@ for (const box of document.querySelectorAll("[data-tap]")) prepare(box);
 function prepare(box) {
   const button = box.querySelector("button");
   button.addEventListener("click", () => toggle(box, button));
-  if (box.dataset.fallback === undefined) return;
-  document.addEventListener("vm-located", () => { box.hidden = !box.querySelector("[name=tapped]").value; });
+  const tapped = box.querySelector("[name=tapped]");
+  // the phone may have found its position before this script came: shown only now, and only where it is needed
+  const needed = () => box.dataset.fallback === undefined || tapped.value || !tapped.form.elements.lon.value;
+  document.addEventListener("vm-located", () => { box.hidden = !needed(); });
+  box.hidden = !needed();
 }
 
 async function toggle(box, button) {
